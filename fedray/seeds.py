@@ -1,0 +1,30 @@
+"""Where every random number of a run comes from.
+
+A generator is keyed by (run seed, purpose, round, device), never by global state or by the order in which things
+happen to arrive. Draws for a whole fleet use one generator keyed by (run seed, purpose, round) whose i-th value
+belongs to device i, so a device keeps its luck when the fleet grows behind it.
+"""
+
+from enum import IntEnum
+
+import numpy as np
+
+
+class Purpose(IntEnum):
+    """What a generator is for. The numbers are part of every digest: append, never renumber."""
+
+    PARTITION = 1
+    TOP_UP = 2
+    ADAPTER = 3
+    HEAD = 4
+    MODE = 5
+    PLACE = 6
+    LINK = 7
+    PARTICIPANTS = 8
+    BATCHES = 9
+    EVAL_SUBSET = 10
+
+
+def generator(run_seed: int, purpose: Purpose, *key: int) -> np.random.Generator:
+    """A generator for one purpose; `key` is (), (round,) or (round, device)."""
+    return np.random.default_rng(np.random.SeedSequence(entropy=run_seed, spawn_key=(int(purpose), *key)))
