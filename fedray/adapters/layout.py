@@ -1,0 +1,95 @@
+"""Where each tensor of an adapter lies in one flat float32 buffer: LoRA by layer, then the head."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from math import prod
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedray.adapters.spec import AdapterSpec, BackboneShape
+
+Factor = Literal["A", "B", "head"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One tensor: LoRA factor A (rank x in) or B (out x rank) of a module, or a tensor of the head (layer None)."""
+
+    module: str
+    layer: int | None
+    factor: Factor
+    shape: tuple[int, ...]
+    offset: int
+
+    @property
+    def size(self) -> int:
+        return prod(self.shape)
+
+    @property
+    def span(self) -> slice:
+        return slice(self.offset, self.offset + self.size)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The entries of a buffer, in order and without gaps."""
+
+    entries: tuple[Entry, ...]
+
+    @property
+    def size(self) -> int:
+        """Floats in the buffer."""
+        return self.entries[-1].span.stop if self.entries else 0
+
+    @property
+    def lora_size(self) -> int:
+        """Floats before the head."""
+        return sum(entry.size for entry in self.entries if entry.factor != "head")
+
+    def tensor(self, buffer: NDArray[np.float32], entry: Entry) -> NDArray[np.float32]:
+        """A view of one entry."""
+        return buffer[entry.span].reshape(entry.shape)
+
+    def positions_of(self, part: "Layout") -> NDArray[np.int64]:
+        """For each float of `part`, its place in this buffer.
+
+        A part with a smaller rank takes the first rows of A and the first columns of B (zero-padding and truncation
+        in the sense of HetLoRA). KeyError if the part has a tensor this layout lacks.
+        """
+        return _positions(self, part)
+
+
+@lru_cache(maxsize=256)
+def _positions(whole: Layout, part: Layout) -> NDArray[np.int64]:
+    places = {(entry.module, entry.factor): entry for entry in whole.entries}
+    pieces = []
+    for entry in part.entries:
+        home = places[entry.module, entry.factor]
+        grid = np.arange(home.span.start, home.span.stop).reshape(home.shape)
+        pieces.append(grid[tuple(slice(extent) for extent in entry.shape)].ravel())
+    positions = np.concatenate(pieces) if pieces else np.empty(0, np.int64)
+    positions.flags.writeable = False
+    return positions
+
+
+@lru_cache(maxsize=1024)
+def layout_of(shape: BackboneShape, spec: AdapterSpec) -> Layout:
+    """The layout of an adapter with its head."""
+    entries: list[Entry] = []
+    offset = 0
+
+    def place(module: str, layer: int | None, factor: Factor, extents: tuple[int, ...]) -> None:
+        nonlocal offset
+        entries.append(Entry(module, layer, factor, extents, offset))
+        offset += entries[-1].size
+
+    for layer, rank in enumerate(spec.ranks):
+        for target in shape.targets if rank else ():
+            module = f"{shape.layer_prefix}.{layer}.{target.name}"
+            place(module, layer, "A", (rank, target.in_features))
+            place(module, layer, "B", (target.out_features, rank))
+    for tensor in shape.head:
+        place(tensor.name, None, "head", tensor.shape)
+    return Layout(tuple(entries))

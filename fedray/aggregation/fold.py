@@ -1,0 +1,70 @@
+"""Weighted means as integer sums: associative and commutative to the bit, over any number of hosts."""
+
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedray.adapters import Layout
+from fedray.aggregation.rejection import MAGNITUDE_LIMIT
+from fedray.protocol import Update, Values
+
+FRACTION_BITS = 32
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """The aggregated buffer; `held` marks the floats that somebody sent (others are zero)."""
+
+    values: Values
+    held: NDArray[np.bool_]
+
+
+class Fold(Protocol):
+    """A commutative monoid of updates: the same bits whatever the order and the grouping."""
+
+    def add(self, update: Update, weight: int) -> None:
+        """Take in one validated update with a positive integer weight."""
+
+    def merge(self, other: Self) -> None:
+        """Take in all that another fold has taken in."""
+
+    def result(self) -> Aggregate:
+        """What came together."""
+
+
+class PerTensorMean:
+    """The weighted mean of each float over the devices that sent it (A and B separately), in fixed point.
+
+    A value is rounded to 2**-32 and multiplied by its integer weight, sums are int64. Values up to MAGNITUDE_LIMIT and
+    a total weight up to 2**63 / (MAGNITUDE_LIMIT * 2**32) cannot overflow; beyond that OverflowError.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.sums = np.zeros(layout.size, np.int64)
+        self.weights = np.zeros(layout.size, np.int64)
+        self.total_weight = 0
+
+    def add(self, update: Update, weight: int) -> None:
+        self._count(weight)
+        fixed = np.rint(np.ldexp(update.values.astype(np.float64), FRACTION_BITS)).astype(np.int64)
+        places = self.layout.positions_of(update.layout)
+        self.sums[places] += fixed * weight
+        self.weights[places] += weight
+
+    def merge(self, other: Self) -> None:
+        self._count(other.total_weight)
+        self.sums += other.sums
+        self.weights += other.weights
+
+    def result(self) -> Aggregate:
+        held = self.weights > 0
+        mean = self.sums / np.maximum(self.weights, 1)
+        return Aggregate(np.ldexp(mean, -FRACTION_BITS).astype(np.float32), held)
+
+    def _count(self, weight: int) -> None:
+        self.total_weight += weight
+        if self.total_weight * MAGNITUDE_LIMIT >= 2 ** (63 - FRACTION_BITS):
+            raise OverflowError(f"a total weight of {self.total_weight} does not fit a fixed-point fold")

@@ -1,0 +1,133 @@
+"""The fleet of a run: who the devices are, and what is true of each in a given round."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedray.fleet.catalogue import Profile, load_catalogue
+from fedray.fleet.links import Floats, declared_mbps, link_conditions
+from fedray.scenario import LoadedScenario
+from fedray.scenario.schema import DefaultMode, DeviceGroup, FixedMode, Link
+from fedray.scenario.source import did_you_mean
+from fedray.seeds import Purpose, generator
+
+
+@dataclass(frozen=True)
+class Device:
+    """One emulated board; `id` is its place in the fleet, from 0."""
+
+    id: int
+    profile: Profile
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """The truth of one round, each column of shape (devices,): for the emulator's eyes, never for a method's."""
+
+    flops_per_second: Floats
+    step_overhead_seconds: Floats
+    compute_watts: Floats
+    radio_watts: Floats
+    down_mbps: Floats
+    up_mbps: Floats
+    latency_seconds: Floats
+    memory_bytes: Floats
+    modes: tuple[str, ...]
+
+    @staticmethod
+    def concatenate(parts: "Sequence[Conditions]") -> "Conditions":
+        columns = {
+            field.name: np.concatenate([getattr(part, field.name) for part in parts])
+            for field in fields(Conditions)
+            if field.name != "modes"
+        }
+        return Conditions(modes=tuple(mode for part in parts for mode in part.modes), **columns)
+
+
+@dataclass(frozen=True)
+class _Group:
+    profile: Profile
+    spec: DeviceGroup
+    link: Link
+    index: int
+
+    def modes(self, seed: int, round_: int) -> list[str]:
+        policy, names = self.spec.modes, list(self.profile.modes)
+        if isinstance(policy, FixedMode):
+            return [policy.mode] * self.spec.count
+        if isinstance(policy, DefaultMode):
+            return [self.profile.default_mode] * self.spec.count
+        epoch = (round_ - 1) // policy.redraw_every
+        drawn = generator(seed, Purpose.MODE, epoch, self.index).integers(len(names), size=self.spec.count)
+        return [names[index] for index in drawn]
+
+    def conditions(self, seed: int, round_: int) -> Conditions:
+        profile, count = self.profile, self.spec.count
+        modes = self.modes(seed, round_)
+        link = link_conditions(self.link, seed, self.index, count, round_)
+        return Conditions(
+            flops_per_second=np.array([profile.flops_per_second(mode) for mode in modes]),
+            step_overhead_seconds=np.full(count, profile.step_overhead_ms / 1000),
+            compute_watts=np.array([profile.modes[mode].watts for mode in modes]),
+            radio_watts=np.full(count, profile.radio_watts),
+            down_mbps=link.down_mbps,
+            up_mbps=link.up_mbps,
+            latency_seconds=link.latency_seconds,
+            memory_bytes=np.full(count, float(profile.training_memory_bytes)),
+            modes=tuple(modes),
+        )
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """All devices of a run; everything about a round follows from the seed."""
+
+    devices: tuple[Device, ...]
+    seed: int
+    groups: tuple[_Group, ...]
+
+    def __len__(self) -> int:
+        return len(self.devices)
+
+    def conditions(self, round_: int) -> Conditions:
+        """What is true of every device in a round (rounds count from 1)."""
+        return Conditions.concatenate([group.conditions(self.seed, round_) for group in self.groups])
+
+    def participants(self, round_: int, count: int) -> NDArray[np.int64]:
+        """The ids, ascending, of `count` devices drawn without replacement for a round."""
+        if count >= len(self):
+            return np.arange(len(self))
+        return np.sort(generator(self.seed, Purpose.PARTICIPANTS, round_).permutation(len(self))[:count])
+
+    def declared_flops_per_second(self) -> Floats:
+        """What a server assumes before measuring: each board in its default mode, (devices,)."""
+        return np.array([d.profile.flops_per_second(d.profile.default_mode) for d in self.devices])
+
+    def declared_mbps(self) -> Floats:
+        """What a server assumes of the links before measuring, (devices,)."""
+        return np.concatenate([np.full(group.spec.count, declared_mbps(group.link)) for group in self.groups])
+
+    def memory_bytes(self) -> Floats:
+        """Declared training memory, (devices,)."""
+        return np.array([float(d.profile.training_memory_bytes) for d in self.devices])
+
+
+def build_fleet(loaded: LoadedScenario) -> Fleet:
+    """The fleet of a scenario; ScenarioError for a profile or mode the catalogue does not know."""
+    scenario, source = loaded.scenario, loaded.source
+    extra = scenario.fleet.catalogue
+    catalogue = load_catalogue(Path(extra) if extra else None)
+    groups: list[_Group] = []
+    devices: list[Device] = []
+    for index, spec in enumerate(scenario.fleet.groups):
+        key = ("fleet", "groups", index)
+        profile = catalogue.profile(spec.profile, source, (*key, "profile"))
+        if isinstance(spec.modes, FixedMode) and spec.modes.mode not in profile.modes:
+            hint = did_you_mean(spec.modes.mode, profile.modes)
+            raise source.error((*key, "modes", "mode"), spec.modes.mode, " | ".join(profile.modes) + hint)
+        groups.append(_Group(profile, spec, spec.link or scenario.fleet.link, index))
+        devices += [Device(len(devices) + offset, profile) for offset in range(spec.count)]
+    return Fleet(tuple(devices), scenario.seed, tuple(groups))

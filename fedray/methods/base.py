@@ -1,0 +1,96 @@
+"""What a method is: it plans a round, says how updates aggregate, and learns from reports."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+import numpy as np
+from pydantic import Field
+
+from fedray.adapters import AdapterSpec, BackboneShape, layout_of
+from fedray.aggregation import Aggregate, Fold, PerTensorMean
+from fedray.costs import Pricing
+from fedray.protocol import DeviceReport, Plan, ServerState, View
+from fedray.scenario.schema import Positive, Section
+
+
+class MethodSection(Section):
+    """Parameters every LoRA method here has."""
+
+    rank: Positive = Field(8, description="LoRA rank (the mean over layers where ranks differ).")
+    lora_alpha: float = Field(16.0, gt=0, description="Scaling is lora_alpha / rank, equal on all layers.")
+    weights: Literal["examples", "uniform"] = Field("examples", description="What an update weighs in the mean.")
+
+    @property
+    def scaling(self) -> float:
+        return self.lora_alpha / self.rank
+
+
+Config = TypeVar("Config", bound=MethodSection)
+
+
+@dataclass(frozen=True)
+class MethodContext:
+    """What a method may know for the whole run: the architecture, its prices, the training setting."""
+
+    pricing: Pricing
+    devices: int
+    local_steps: int
+
+    @property
+    def shape(self) -> BackboneShape:
+        return self.pricing.shape
+
+
+class ParameterError(ValueError):
+    """A parameter does not suit the backbone: key inside the method section, what is allowed."""
+
+    def __init__(self, key: str, allowed: str) -> None:
+        super().__init__(f"{key}: allowed: {allowed}")
+        self.key = key
+        self.allowed = allowed
+
+
+class Method(ABC, Generic[Config]):
+    """Responsibilities: the global adapter, each round's plan, and how updates become the next global adapter.
+
+    A subclass must define `section`, `adapter` and `plan`; aggregation defaults to the per-tensor weighted mean, in
+    which a tensor nobody sent keeps its value. Methods see estimates, never the emulator's truth.
+    """
+
+    section: ClassVar[type[MethodSection]]
+
+    def __init__(self, config: Config, context: MethodContext) -> None:
+        self.config = config
+        self.context = context
+
+    @abstractmethod
+    def adapter(self) -> AdapterSpec:
+        """The global adapter; ParameterError if the parameters do not suit the backbone."""
+
+    @abstractmethod
+    def plan(self, view: View) -> Plan:
+        """What every device of the view does in this round."""
+
+    def fold(self) -> Fold:
+        """An empty fold; hosts fill copies of it."""
+        return PerTensorMean(layout_of(self.context.shape, self.adapter()))
+
+    def apply(self, state: ServerState, folded: Aggregate) -> ServerState:
+        """The next server state."""
+        return ServerState(state.spec, np.where(folded.held, folded.values, state.values))
+
+    def observe(self, reports: Sequence[DeviceReport]) -> None:
+        """Learn from what was measured in the round."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What must survive a restart, as plain JSON data."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a state_dict."""
+
+    def weight(self, examples: int) -> int:
+        """An update's weight in the mean."""
+        return examples if self.config.weights == "examples" else 1

@@ -1,0 +1,39 @@
+"""FedIT (arXiv 2305.05644): the same LoRA on every device, FedAvg of A and B separately."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from fedray.adapters import AdapterSpec
+from fedray.methods.base import Method, MethodSection, ParameterError
+from fedray.protocol import Assignment, Group, Plan, View
+from fedray.scenario.schema import Positive
+
+
+class FedITSection(MethodSection):
+    """Uniform LoRA."""
+
+    name: Literal["fedit"]
+    depth: Positive | None = Field(None, description="Ablation: LoRA on so many layers next to the output; null: all.")
+
+
+class FedIT(Method[FedITSection]):
+    """Every participant trains the whole adapter; what does not fit its memory is lost."""
+
+    section = FedITSection
+
+    def adapter(self) -> AdapterSpec:
+        layers = self.context.shape.layers
+        depth = self.config.depth or layers
+        if depth > layers:
+            raise ParameterError("depth", f"an integer ≤ {layers}, the backbone's layers, or null")
+        full = AdapterSpec((self.config.rank,) * layers, tuple(range(layers)), self.config.scaling)
+        return full.deepest(depth)
+
+    def plan(self, view: View) -> Plan:
+        spec, steps = self.adapter(), self.context.local_steps
+        assignments = tuple(
+            Assignment(int(device), 0, spec, steps, self.weight(int(examples)))
+            for device, examples in zip(view.devices, view.examples, strict=True)
+        )
+        return Plan(assignments, (Group(0, tuple(view.devices.tolist())),))

@@ -1,0 +1,142 @@
+"""LEGEND (arXiv 2412.20004, IEEE TMC 24(11)): adaptive LoRA depth and rank distribution.
+
+From the paper: LoRA layers near the output with higher ranks there, capacity estimation, a greedy configuration
+algorithm (LCD), per-layer aggregation. The rank vector's form, the greedy steps, rho and the waiting bound are
+reconstructed: the paper's text could not be had, and every such choice is a parameter below.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from fedray.adapters import AdapterSpec
+from fedray.costs import Work, transfer_seconds
+from fedray.methods.base import Method, MethodContext, MethodSection, ParameterError
+from fedray.methods.capacity import CapacityEstimate
+from fedray.protocol import Assignment, DeviceReport, Floats, Group, Plan, View
+from fedray.scenario.schema import Positive
+
+Depths = NDArray[np.int64]
+
+
+class LegendSection(MethodSection):
+    """LEGEND's parameters and ablations; all defaults but the rank are reconstructed."""
+
+    name: Literal["legend"]
+    ranks: Literal["increasing", "uniform", "decreasing"] = Field("increasing", description="Towards the output.")
+    min_rank: Positive = Field(3, description="Rank of the layer with the smallest one (at most the mean rank).")
+    depth: Literal["adaptive", "fixed"] = Field("adaptive", description="fixed: every device as deep as memory allows.")
+    placement: Literal["deep", "shallow"] = Field("deep", description="Tuned layers next to the output or the input.")
+    rho: float = Field(0.8, ge=0, lt=1, description="Share of the old value in the moving averages of capacity.")
+    waiting_bound: float = Field(0.1, ge=0, description="Mean waiting aimed at, as a share of the round's time.")
+
+
+class Legend(Method[LegendSection]):
+    """Depth per device from estimated capacity; one global rank vector; per-layer averaging."""
+
+    section = LegendSection
+
+    def __init__(self, config: LegendSection, context: MethodContext) -> None:
+        super().__init__(config, context)
+        self.capacity = CapacityEstimate(context.pricing, context.devices, config.rho)
+
+    def adapter(self) -> AdapterSpec:
+        layers = self.context.shape.layers
+        if self.config.min_rank > self.config.rank:
+            raise ParameterError("min_rank", f"an integer ≤ rank ({self.config.rank})")
+        ranks = (self.config.rank,) * layers
+        if self.config.ranks != "uniform":
+            ranks = increasing_ranks(layers, self.config.rank, self.config.min_rank)
+        if self.config.ranks == "decreasing":
+            ranks = ranks[::-1]
+        return AdapterSpec(ranks, tuple(range(layers)), self.config.scaling)
+
+    def plan(self, view: View) -> Plan:
+        specs = self._specs_by_depth()
+        works = [self.context.pricing.work(spec, self.context.local_steps) for spec in specs]
+        deepest = deepest_that_fits(works, view.memory_bytes)
+        if self.config.depth == "fixed":
+            depths = deepest
+        else:
+            depths = choose_depths(self._seconds(works, view), deepest, self.config.waiting_bound)
+        assignments = tuple(
+            Assignment(int(device), 0, specs[depth - 1], self.context.local_steps, self.weight(int(examples)))
+            for device, depth, examples in zip(view.devices, depths, view.examples, strict=True)
+        )
+        return Plan(assignments, (Group(0, tuple(view.devices.tolist())),))
+
+    def observe(self, reports: Sequence[DeviceReport]) -> None:
+        self.capacity.observe(reports)
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.capacity.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.capacity.load_state_dict(state)
+
+    def _specs_by_depth(self) -> list[AdapterSpec]:
+        whole = self.adapter()
+        depths = range(1, whole.layers + 1)
+        if self.config.placement == "deep":
+            return [whole.deepest(depth) for depth in depths]
+        return [whole.restricted_to(range(depth)) for depth in depths]
+
+    def _seconds(self, works: Sequence[Work], view: View) -> Floats:
+        """Estimated seconds of every device's round at every depth, (participants, depths)."""
+        passes = np.array([work.layer_passes for work in works])
+        down = np.array([work.download_bytes for work in works])
+        up = np.array([work.upload_bytes for work in works])
+        return (
+            self.capacity.layer_seconds(view)[:, None] * passes
+            + transfer_seconds(down, self.capacity.down_mbps(view)[:, None])
+            + transfer_seconds(up, self.capacity.up_mbps(view)[:, None])
+        )
+
+
+def increasing_ranks(layers: int, mean_rank: int, min_rank: int) -> tuple[int, ...]:
+    """r_l = r_0 + slope * l with r_0 = min_rank and sum exactly layers * mean_rank, never falling towards the output.
+
+    Fractions are cut, and what the cut leaves of the budget goes to the layers nearest the output, one each.
+    """
+    slope = 2 * (mean_rank - min_rank) / (layers - 1) if layers > 1 else 0.0
+    first = min_rank if layers > 1 else mean_rank
+    ranks = [int(first + slope * layer + 1e-9) for layer in range(layers)]
+    left = layers * mean_rank - sum(ranks)
+    return tuple(rank + (layer >= layers - left) for layer, rank in enumerate(ranks))
+
+
+def deepest_that_fits(works: Sequence[Work], memory_bytes: Floats) -> Depths:
+    """The largest depth whose memory fits, (participants,); 1 where not even that fits: the device will report it."""
+    needed = np.array([work.memory_bytes for work in works])
+    return np.maximum((needed[None, :] <= memory_bytes[:, None]).sum(axis=1), 1)
+
+
+def choose_depths(seconds: Floats, deepest: Depths, waiting_bound: float) -> Depths:
+    """LCD, greedy: a depth per device so that little time is spent waiting.
+
+    `seconds[i, k-1]` is device i's estimated round at depth k. Start from the deepest depth within T_ref, the larger
+    of the fastest device's round at its full depth and the slowest device's at depth 1. While the mean waiting
+    exceeds `waiting_bound` of the round: make the slowest device shallower, or, when it is at depth 1, the fastest
+    that can afford it deeper; stop when nothing changes.
+    """
+    rows = np.arange(len(seconds))
+    reference = max(seconds[rows, deepest - 1].min(), seconds[:, 0].max())
+    within = (seconds <= reference) & (np.arange(seconds.shape[1]) < deepest[:, None])
+    depths = np.maximum(within.sum(axis=1), 1)
+    times = seconds[rows, depths - 1]
+    while times.max() - times.mean() > waiting_bound * times.max():
+        slowest = int(times.argmax())
+        if depths[slowest] > 1:
+            moved, depth = slowest, depths[slowest] - 1
+        else:
+            deeper = np.minimum(depths, deepest - 1)  # index of the next depth
+            affordable = (depths < deepest) & (seconds[rows, deeper] <= times[slowest])
+            if not affordable.any():
+                break
+            moved = int(np.where(affordable, times, np.inf).argmin())
+            depth = depths[moved] + 1
+        depths[moved], times[moved] = depth, seconds[moved, depth - 1]
+    return depths

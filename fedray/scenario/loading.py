@@ -1,0 +1,48 @@
+"""From a file and `--set` words to a scenario whose paths are absolute, so that it means the same anywhere."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fedray.scenario.overrides import apply_overrides
+from fedray.scenario.schema import Scenario
+from fedray.scenario.source import Key, Source, read_source
+from fedray.scenario.validation import validate
+
+PATH_KEYS: tuple[Key, ...] = (("task", "dataset", "data_dir"), ("model", "backbone"), ("fleet", "catalogue"))
+
+
+@dataclass(frozen=True)
+class LoadedScenario:
+    """A valid scenario and the source that names the place of each of its values."""
+
+    scenario: Scenario
+    source: Source
+
+    def to_yaml(self) -> str:
+        """The resolved scenario: every default written out, paths absolute; loads to an equal scenario."""
+        return yaml.safe_dump(self.scenario.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def load_scenario(path: Path, settings: Iterable[str] = ()) -> LoadedScenario:
+    """Load, override, resolve paths and validate.
+
+    Relative paths written in the file are relative to the file; those given by `--set`, to the working directory.
+    """
+    source = apply_overrides(read_source(path), settings)
+    for key in PATH_KEYS:
+        _make_absolute(source, key, path.parent)
+    return LoadedScenario(validate(Scenario, source.data, source), source)
+
+
+def _make_absolute(source: Source, key: Key, folder: Path) -> None:
+    here: Any = source.data
+    for part in key[:-1]:
+        here = here.get(part) if isinstance(here, dict) else None
+    written = here.get(key[-1]) if isinstance(here, dict) else None
+    if isinstance(written, str) and (key != ("model", "backbone") or written.startswith((".", "/", "~"))):
+        base = Path.cwd() if source.place(key).startswith("--set ") else folder
+        here[key[-1]] = str((base / Path(written).expanduser()).resolve())
