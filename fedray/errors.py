@@ -7,3 +7,7 @@ class UserError(Exception):
 
 class RunFailedError(Exception):
     """A run could not go on: one plain message that says what is kept and what to do, exit code 1."""
+
+
+class RunInterruptedError(Exception):
+    """The user stopped a run: one plain message that says what is kept, exit code 130."""

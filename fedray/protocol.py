@@ -76,7 +76,8 @@ class Update:
 class DeviceReport:
     """What a server can measure of one finished device: it knows its own request and the clock.
 
-    `layer_seconds` are the seconds of one layer's forward pass in one local step (see costs.Work.layer_passes).
+    `layer_seconds` are the seconds of one layer's forward pass in one local step (see costs.Work.layer_passes);
+    `loss` is the mean training loss, nan if nothing was trained.
     """
 
     device: int

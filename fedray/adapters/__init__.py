@@ -1,6 +1,6 @@
 """Which LoRA tensors exist: the backbone's shape, adapter specs, flat layouts and buffers. No torch."""
 
-from fedray.adapters.layout import Entry, Layout, layout_of
+from fedray.adapters.layout import Entry, Layout, download_layout, layout_of, upload_layout
 from fedray.adapters.spec import AdapterSpec, BackboneShape, HeadTensor, LoraTarget
 from fedray.adapters.state import initial_values
 
@@ -11,6 +11,8 @@ __all__ = [
     "HeadTensor",
     "Layout",
     "LoraTarget",
+    "download_layout",
     "initial_values",
     "layout_of",
+    "upload_layout",
 ]

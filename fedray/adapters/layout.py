@@ -1,6 +1,7 @@
 """Where each tensor of an adapter lies in one flat float32 buffer: LoRA by layer, then the head."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import prod
 from typing import Literal
@@ -52,6 +53,13 @@ class Layout:
         """A view of one entry."""
         return buffer[entry.span].reshape(entry.shape)
 
+    def only(self, keep: Callable[[Entry], bool]) -> "Layout":
+        """The layout of the entries that `keep` says yes to, without gaps."""
+        kept: list[Entry] = []
+        for entry in filter(keep, self.entries):
+            kept.append(replace(entry, offset=kept[-1].span.stop if kept else 0))
+        return Layout(tuple(kept))
+
     def positions_of(self, part: "Layout") -> NDArray[np.int64]:
         """For each float of `part`, its place in this buffer.
 
@@ -93,3 +101,15 @@ def layout_of(shape: BackboneShape, spec: AdapterSpec) -> Layout:
     for tensor in shape.head:
         place(tensor.name, None, "head", tensor.shape)
     return Layout(tuple(entries))
+
+
+@lru_cache(maxsize=1024)
+def download_layout(shape: BackboneShape, spec: AdapterSpec, head_travels: bool) -> Layout:
+    """What a device receives: every LoRA tensor it holds, and the head if it travels."""
+    return layout_of(shape, spec).only(lambda entry: head_travels or entry.layer is not None)
+
+
+@lru_cache(maxsize=1024)
+def upload_layout(shape: BackboneShape, spec: AdapterSpec, head_travels: bool) -> Layout:
+    """What a device sends: the LoRA tensors it trained, and the head if it travels."""
+    return layout_of(shape, spec).only(lambda e: head_travels if e.layer is None else e.layer in spec.trained)

@@ -1,6 +1,7 @@
 """What a backbone offers LoRA, and what an adapter makes of it."""
 
 from dataclasses import dataclass, replace
+from math import prod
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,10 @@ class HeadTensor:
 
     name: str
     shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        return prod(self.shape)
 
 
 @dataclass(frozen=True)

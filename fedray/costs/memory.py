@@ -9,7 +9,7 @@ QUANTISED_GROUP = 256  # floats sharing one minimum and maximum (two float32)
 
 
 def layer_activation_bytes(shape: BackboneShape, batch_size: int, sequence_length: int) -> float:
-    """What one tunable layer keeps between forward and backward (units counted on real layers, see activation_units)."""
+    """What one tunable layer keeps between forward and backward; `activation_units` were counted on real layers."""
     return shape.activation_units * batch_size * sequence_length * shape.hidden * FLOAT
 
 
@@ -28,14 +28,7 @@ def training_memory_bytes(
     """
     activation = layer_activation_bytes(shape, batch_size, sequence_length)
     quantised = activation * (QUANTISED_BITS + 64 / QUANTISED_GROUP) / 32
-    head = sum(_size(tensor.shape) for tensor in shape.head) * ADAM_COPIES * FLOAT
+    head = sum(tensor.size for tensor in shape.head) * ADAM_COPIES * FLOAT
     fixed = shape.parameters * FLOAT + head + activation
     lora = sum(lora_bytes(shape, rank) for rank in spec.trained_ranks)
     return fixed + spec.backward_layers * activation + lora - quantised_layers * (activation - quantised)
-
-
-def _size(extents: tuple[int, ...]) -> int:
-    size = 1
-    for extent in extents:
-        size *= extent
-    return size

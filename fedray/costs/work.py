@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from fedray.adapters import AdapterSpec, BackboneShape, layout_of
+from fedray.adapters import AdapterSpec, BackboneShape, download_layout, upload_layout
 from fedray.costs.flops import layer_forward_flops, step_flops
 from fedray.costs.memory import training_memory_bytes
-from fedray.protocol import Floats
+from fedray.protocol import Floats, Ints
 
 FLOAT_BYTES = 4
 
@@ -50,15 +50,13 @@ class Pricing:
 def _work(pricing: Pricing, spec: AdapterSpec, local_steps: int, quantised_layers: int) -> Work:
     shape, batch, length = pricing.shape, pricing.batch_size, pricing.sequence_length
     flops = local_steps * step_flops(shape, spec, batch, length)
-    layout = layout_of(shape, spec)
-    head = layout.size - layout.lora_size if pricing.head == "shared" else 0
-    trained = sum(entry.size for entry in layout.entries if entry.layer in spec.trained)
+    head_travels = pricing.head == "shared"
     return Work(
         flops=flops,
         steps=local_steps,
         layer_passes=flops / layer_forward_flops(shape, batch, length),
-        download_bytes=FLOAT_BYTES * (layout.lora_size + head),
-        upload_bytes=FLOAT_BYTES * (trained + head),
+        download_bytes=FLOAT_BYTES * download_layout(shape, spec, head_travels).size,
+        upload_bytes=FLOAT_BYTES * upload_layout(shape, spec, head_travels).size,
         memory_bytes=training_memory_bytes(shape, spec, batch, length, quantised_layers),
     )
 
@@ -68,7 +66,7 @@ def compute_seconds(flops: Floats, steps: Floats, flops_per_second: Floats, step
     return flops / flops_per_second + steps * step_overhead_seconds
 
 
-def transfer_seconds(size_bytes: Floats, mbps: Floats, latency_seconds: Floats | float = 0.0) -> Floats:
+def transfer_seconds(size_bytes: Floats | Ints, mbps: Floats, latency_seconds: Floats | float = 0.0) -> Floats:
     """Seconds of one transfer: latency once, then the bytes at `mbps` (1e6 bits per second), elementwise."""
     return latency_seconds + 8e-6 * size_bytes / mbps
 

@@ -1,13 +1,15 @@
 """The events of one synchronous round: download, compute, upload, wait; or running out of memory."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fedray.costs import Pricing, compute_seconds, joules, transfer_seconds
 from fedray.fleet import Conditions
-from fedray.protocol import DeviceReport, Floats, Ints, Plan
+from fedray.protocol import Assignment, DeviceReport, Floats, Ints, Plan
 
 
 @dataclass(frozen=True)
@@ -48,15 +50,20 @@ class Schedule:
         """Over the devices that finished."""
         return float(self.waiting_seconds[self.fits].mean()) if self.fits.any() else 0.0
 
-    def report(self, index: int, loss: float) -> DeviceReport:
-        """What the server measures of the device at `index`."""
-        return DeviceReport(
-            device=int(self.devices[index]),
-            layer_seconds=float(self.layer_seconds[index]),
-            down_mbps=float(self.down_mbps[index]),
-            up_mbps=float(self.up_mbps[index]),
-            loss=loss,
-        )
+    @property
+    def peak_memory_bytes(self) -> int:
+        """The most any device needs, whether it has it or not."""
+        return int(self.memory_bytes.max())
+
+    def finishing(self, plan: Plan) -> list[Assignment]:
+        """The assignments that come to an end."""
+        return [assignment for assignment, fits in zip(plan.assignments, self.fits, strict=True) if fits]
+
+    def reports(self, losses: Mapping[int, float]) -> list[DeviceReport]:
+        """What the server measures of every device that finished; `losses` by device, nan where none is known."""
+        columns = (self.devices, self.layer_seconds, self.down_mbps, self.up_mbps)
+        rows = zip(*(column[self.fits].tolist() for column in columns), strict=True)
+        return [DeviceReport(device, layer, down, up, losses.get(device, nan)) for device, layer, down, up in rows]
 
 
 def simulate(plan: Plan, conditions: Conditions, pricing: Pricing) -> Schedule:
@@ -100,4 +107,5 @@ def simulate(plan: Plan, conditions: Conditions, pricing: Pricing) -> Schedule:
 
 def _goodput(size_bytes: Ints, seconds: Floats) -> Floats:
     """Mb/s reached; 0 where nothing was sent."""
-    return np.divide(8e-6 * size_bytes, seconds, out=np.zeros_like(seconds), where=seconds > 0)
+    mbps: Floats = np.divide(8e-6 * size_bytes, seconds, out=np.zeros_like(seconds), where=seconds > 0)
+    return mbps

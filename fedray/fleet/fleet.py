@@ -96,11 +96,12 @@ class Fleet:
         """What is true of every device in a round (rounds count from 1)."""
         return Conditions.concatenate([group.conditions(self.seed, round_) for group in self.groups])
 
-    def participants(self, round_: int, count: int) -> NDArray[np.int64]:
-        """The ids, ascending, of `count` devices drawn without replacement for a round."""
-        if count >= len(self):
-            return np.arange(len(self))
-        return np.sort(generator(self.seed, Purpose.PARTICIPANTS, round_).permutation(len(self))[:count])
+    def participants(self, round_: int, count: int, eligible: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The ids, ascending, of `count` eligible devices drawn without replacement for a round."""
+        if count >= len(eligible):
+            return eligible
+        order = generator(self.seed, Purpose.PARTICIPANTS, round_).permutation(len(self))
+        return np.sort(order[np.isin(order, eligible)][:count])
 
     def declared_flops_per_second(self) -> Floats:
         """What a server assumes before measuring: each board in its default mode, (devices,)."""

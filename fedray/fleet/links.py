@@ -48,4 +48,5 @@ def _wifi_mean_mbps(link: WifiLink, seed: int, group: int, count: int) -> Floats
     places = generator(seed, Purpose.PLACE, 0, group).permutation(np.arange(count) % len(distances))
     reach = np.ptp(distances)
     nearness = 1 - (distances - distances.min()) / reach if reach else np.ones(len(distances))
-    return (link.low_mbps + nearness * (link.high_mbps - link.low_mbps))[places]
+    mean: Floats = (link.low_mbps + nearness * (link.high_mbps - link.low_mbps))[places]
+    return mean

@@ -89,11 +89,9 @@ class Legend(Method[LegendSection]):
         passes = np.array([work.layer_passes for work in works])
         down = np.array([work.download_bytes for work in works])
         up = np.array([work.upload_bytes for work in works])
-        return (
-            self.capacity.layer_seconds(view)[:, None] * passes
-            + transfer_seconds(down, self.capacity.down_mbps(view)[:, None])
-            + transfer_seconds(up, self.capacity.up_mbps(view)[:, None])
-        )
+        computing: Floats = self.capacity.layer_seconds(view)[:, None] * passes
+        receiving = transfer_seconds(down, self.capacity.down_mbps(view)[:, None])
+        return computing + receiving + transfer_seconds(up, self.capacity.up_mbps(view)[:, None])
 
 
 def increasing_ranks(layers: int, mean_rank: int, min_rank: int) -> tuple[int, ...]:
@@ -111,7 +109,8 @@ def increasing_ranks(layers: int, mean_rank: int, min_rank: int) -> tuple[int, .
 def deepest_that_fits(works: Sequence[Work], memory_bytes: Floats) -> Depths:
     """The largest depth whose memory fits, (participants,); 1 where not even that fits: the device will report it."""
     needed = np.array([work.memory_bytes for work in works])
-    return np.maximum((needed[None, :] <= memory_bytes[:, None]).sum(axis=1), 1)
+    depths: Depths = (needed[None, :] <= memory_bytes[:, None]).sum(axis=1)
+    return np.maximum(depths, 1)
 
 
 def choose_depths(seconds: Floats, deepest: Depths, waiting_bound: float) -> Depths:
@@ -125,7 +124,7 @@ def choose_depths(seconds: Floats, deepest: Depths, waiting_bound: float) -> Dep
     rows = np.arange(len(seconds))
     reference = max(seconds[rows, deepest - 1].min(), seconds[:, 0].max())
     within = (seconds <= reference) & (np.arange(seconds.shape[1]) < deepest[:, None])
-    depths = np.maximum(within.sum(axis=1), 1)
+    depths: Depths = np.maximum(within.sum(axis=1), 1)
     times = seconds[rows, depths - 1]
     while times.max() - times.mean() > waiting_bound * times.max():
         slowest = int(times.argmax())

@@ -153,7 +153,7 @@ class _Reader:
         if isinstance(node, yaml.SequenceNode):
             return [self._value(item, (*key, index)) for index, item in enumerate(node.value)]
         try:
-            return self.loader.construct_object(node)  # type: ignore[no-untyped-call]
+            return self.loader.construct_object(node)
         except ValueError as error:
             raise self._fail(node, f"{dotted(key)}: {error}") from None
 

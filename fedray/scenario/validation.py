@@ -33,7 +33,8 @@ def _written_key(detail: ErrorDetails, data: object) -> Key:
     here: Any = data
     for index, part in enumerate(detail["loc"]):
         last = index == len(detail["loc"]) - 1
-        if (isinstance(here, dict) and part in here) or (isinstance(here, list) and isinstance(part, int)):
+        known = isinstance(part, int) if isinstance(here, list) else isinstance(here, dict) and part in here
+        if known:
             here = here[part]
             key.append(part)
         elif last and detail["type"] == "missing":

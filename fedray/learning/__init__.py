@@ -1,0 +1,5 @@
+"""What is learned and how one device learns it: data, partition, backbone, peft wiring, training, evaluation."""
+
+import torch
+
+torch.set_num_threads(1)  # one thread per process: two spin against each other, and bits may depend on their number

@@ -1,0 +1,47 @@
+"""How much a tunable layer keeps for backward: counted on two real layers of the architecture."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from fedray.adapters import AdapterSpec, BackboneShape, layout_of
+from fedray.learning.adapted import AdaptedModel
+from fedray.learning.classifier import Recipe, build
+from fedray.learning.tokens import Batch
+
+RANK = 8  # LoRA's own activations are a per cent or two of a layer's
+
+
+def activation_units(recipe: Recipe, shape: BackboneShape, sequence_length: int) -> float:
+    """Floats per token and hidden unit that one more tunable layer keeps (the attention in use, no dropout).
+
+    Methods.md section 2 asks to count a real layer. Saved bytes at depth 2 less those at depth 1, by unique storage
+    and without parameters, which would be kept anyway.
+    """
+    config = recipe.config()
+    config.num_hidden_layers = 2
+    small = replace(recipe, config_json=config.to_json_string(use_diff=False))
+    spec = AdapterSpec((RANK, RANK), (0, 1), 1.0)
+    model = AdaptedModel(build(small), replace(shape, layers=2), spec)
+    saved = _saved_bytes(model, spec, sequence_length) - _saved_bytes(model, spec.deepest(1), sequence_length)
+    return saved / (4 * sequence_length * shape.hidden)
+
+
+def _saved_bytes(model: AdaptedModel, spec: AdapterSpec, sequence_length: int) -> int:
+    model.take_up(spec, np.zeros(layout_of(model.shape, spec).size, np.float32))
+    ids = torch.zeros((1, sequence_length), dtype=torch.int64)
+    batch = Batch({"input_ids": ids, "attention_mask": torch.ones_like(ids)}, torch.zeros(1, dtype=torch.int64))
+    parameters = {parameter.untyped_storage().data_ptr() for parameter in model.peft.parameters()}
+    storages: dict[int, int] = {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in parameters:
+            storages[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        logits = model.logits(batch)  # the graph stays alive until here, so no storage is counted twice
+    del logits
+    return sum(storages.values())

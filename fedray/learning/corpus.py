@@ -1,0 +1,148 @@
+"""The texts and labels of a task: embedded, from local files, or from the hub."""
+
+import csv
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+
+from fedray.errors import UserError
+from fedray.learning.stdlib_docs import read_standard_library
+from fedray.protocol import Ints
+from fedray.scenario import LoadedScenario, Source
+from fedray.scenario.schema import Files, Hub, StdlibDocs
+from fedray.scenario.source import Key, did_you_mean
+
+AT: Key = ("task", "dataset")
+
+datasets.disable_progress_bars()
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Examples in a fixed order; `labels` index `Corpus.label_names`."""
+
+    texts: Sequence[str]
+    pairs: Sequence[str] | None
+    labels: Ints
+    owners: Sequence[str] | None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Training and test examples of one task."""
+
+    train: Texts
+    test: Texts
+    label_names: tuple[str, ...]
+
+
+def load_corpus(loaded: LoadedScenario) -> Corpus:
+    """The scenario's texts.
+
+    Raises
+    ------
+    UserError
+        with the key and the place, if a file, split or column is missing or unreadable, or a label is absent.
+    """
+    dataset, source = loaded.scenario.task.dataset, loaded.source
+    if isinstance(dataset, StdlibDocs):
+        return _embedded()
+    if isinstance(dataset, Files):
+        train, test = (_read_file(dataset, which, source) for which in ("train", "test"))
+    elif isinstance(dataset, Hub):
+        train, test = (_read_split(dataset, which, source) for which in ("train_split", "test_split"))
+    else:
+        raise TypeError("a task without data has no corpus")
+    label_names = sorted(set(train[dataset.label]), key=lambda label: (isinstance(label, str), label))
+    return Corpus(
+        _as_texts(train, dataset, label_names, source),
+        _as_texts(test, dataset, label_names, source),
+        tuple(str(label) for label in label_names),
+    )
+
+
+def _embedded() -> Corpus:
+    examples = read_standard_library()
+    names = tuple(sorted({example.package for example in examples}))
+
+    def part(test: bool) -> Texts:
+        chosen = [example for example in examples if example.test is test]
+        labels = np.array([names.index(example.package) for example in chosen], np.int64)
+        return Texts([example.text for example in chosen], None, labels, [example.file for example in chosen])
+
+    return Corpus(part(test=False), part(test=True), names)
+
+
+def _read_file(dataset: Files, which: str, source: Source) -> datasets.Dataset:
+    written = getattr(dataset, which)
+    path = Path(dataset.data_dir) / written
+    if not path.is_file():
+        raise source.error((*AT, which), str(path), "an existing file")
+    with tempfile.TemporaryDirectory() as cache:
+        options: dict[str, Any] = {"cache_dir": cache, "keep_in_memory": True}
+        try:
+            if path.name.endswith((".jsonl", ".jsonl.gz", ".json", ".json.gz")):
+                rows = datasets.Dataset.from_json(str(path), **options)
+            elif path.name.endswith((".csv", ".csv.gz")):
+                rows = datasets.Dataset.from_csv(str(path), **options)
+            elif path.name.endswith((".tsv", ".tsv.gz")):  # tab-separated corpora do not quote
+                rows = datasets.Dataset.from_csv(str(path), sep="\t", quoting=csv.QUOTE_NONE, **options)
+            elif path.suffix == ".parquet":
+                rows = datasets.Dataset.from_parquet(str(path), **options)
+            else:
+                raise source.error((*AT, which), written, "a .jsonl, .csv or .tsv file (also .gz), or .parquet")
+        except (datasets.exceptions.DatasetGenerationError, ValueError, OSError) as error:
+            reason = str(error.__cause__ or error).splitlines()[0]
+            raise UserError(source.problem((*AT, which), f"cannot read {path}: {reason}")) from None
+    return _checked(rows, dataset, (*AT, which), source)
+
+
+def _read_split(dataset: Hub, which: str, source: Source) -> datasets.Dataset:
+    split = getattr(dataset, which)
+    try:
+        rows = datasets.load_dataset(dataset.path, dataset.name, split=split)
+    except (datasets.exceptions.DatasetsError, ValueError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(source.problem((*AT, "path"), f"cannot load {dataset.path} [{split}]: {reason}")) from None
+    return _checked(rows, dataset, (*AT, which), source)
+
+
+def _checked(rows: datasets.Dataset, dataset: Files | Hub, key: Key, source: Source) -> datasets.Dataset:
+    for role in ("text", "text_pair", "label", "natural_id"):
+        column = getattr(dataset, role)
+        if column is not None and column not in rows.column_names:
+            known = " | ".join(rows.column_names)
+            raise source.error(
+                (*AT, role), column, f"a column of the data: {known}{did_you_mean(column, rows.column_names)}"
+            )
+    if not len(rows):
+        raise UserError(source.problem(key, "the data holds no examples"))
+    for row, label in enumerate(rows[dataset.label]):
+        if not isinstance(label, int | str):
+            raise UserError(
+                source.problem((*AT, "label"), f"example {row} has the label {label!r}; allowed: integers or words")
+            )
+    return rows
+
+
+def _as_texts(rows: datasets.Dataset, dataset: Files | Hub, label_names: list[Any], source: Source) -> Texts:
+    numbers = {label: number for number, label in enumerate(label_names)}
+    unknown = sorted({str(label) for label in rows[dataset.label] if label not in numbers})
+    if unknown:
+        raise UserError(
+            source.problem((*AT, "label"), f"test labels that no training example has: {', '.join(unknown)}")
+        )
+    return Texts(
+        texts=[str(text or "") for text in rows[dataset.text]],
+        pairs=[str(text or "") for text in rows[dataset.text_pair]] if dataset.text_pair else None,
+        labels=np.array([numbers[label] for label in rows[dataset.label]], np.int64),
+        owners=[str(owner) for owner in rows[dataset.natural_id]] if dataset.natural_id else None,
+    )

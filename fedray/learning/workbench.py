@@ -1,0 +1,55 @@
+"""Where devices train, one after the other, on one shared frozen model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from fedray.adapters import AdapterSpec, BackboneShape
+from fedray.learning.adapted import AdaptedModel
+from fedray.learning.classifier import Recipe, Weights, build, load_weights
+from fedray.learning.evaluation import BlockScore, evaluate_block
+from fedray.learning.tokens import Tokens
+from fedray.learning.trainer import Trained, draw_batches, train
+from fedray.protocol import Ints, Values
+from fedray.scenario.schema import Optimiser
+from fedray.seeds import Purpose, generator
+
+
+@dataclass(frozen=True)
+class Kit:
+    """All that stays the same during a run; put into the object store once and shared by the hosts of a node."""
+
+    recipe: Recipe
+    shape: BackboneShape
+    spec: AdapterSpec  # the largest adapter any device may hold
+    weights: Weights
+    train: Tokens
+    test: Tokens
+    shards: tuple[Ints, ...]
+    blocks: tuple[Ints, ...]
+    batch_size: int
+    optimiser: Optimiser
+    train_head: bool
+    seed: int
+
+
+class Workbench:
+    """Trains and evaluates; what comes out depends only on the arguments, not on what was done before."""
+
+    def __init__(self, kit: Kit, torch_device: str = "cpu") -> None:
+        model = load_weights(build(kit.recipe), kit.weights)
+        self.kit = kit
+        self.model = AdaptedModel(model, kit.shape, kit.spec, torch.device(torch_device))
+
+    def train(self, device: int, round_: int, spec: AdapterSpec, values: Values, steps: int) -> Trained:
+        """One device's local steps of a round on its own shard."""
+        kit = self.kit
+        rng = generator(kit.seed, Purpose.BATCHES, round_, device)
+        batches = draw_batches(kit.shards[device], kit.train.lengths, steps, kit.batch_size, rng)
+        return train(self.model, spec, values, kit.train, batches, kit.optimiser, kit.train_head)
+
+    def evaluate(self, spec: AdapterSpec, values: Values, blocks: Sequence[int]) -> list[BlockScore]:
+        """Score the numbered blocks of test examples with an adapter."""
+        self.model.take_up(spec, values)
+        return [evaluate_block(self.model, self.kit.test, self.kit.blocks[block]) for block in blocks]

@@ -1,0 +1,153 @@
+"""What a run leaves behind, as records; field names are the keys of the files (design: what a run leaves behind)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Status = Literal["completed", "stopped", "failed"]
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class RoundRecord:
+    """One line of rounds.jsonl.
+
+    `emulated_seconds` is the end of the round since the run began; `accuracy` and `loss` are the global model's on
+    the evaluated test examples, null in rounds without evaluation; `dropped` counts devices that did not finish,
+    `rejected` updates that were refused; means are over the planned devices.
+    """
+
+    round: int
+    emulated_seconds: float
+    round_seconds: float
+    mean_waiting_seconds: float
+    accuracy: float | None
+    loss: float | None
+    bytes_up: int
+    bytes_down: int
+    energy_joules: float
+    participants: int
+    dropped: int
+    rejected: int
+    groups: int
+    mean_depth: float
+    mean_rank: float
+
+
+@dataclass(frozen=True)
+class DeviceRecord:
+    """One device in one round, as in `fedray plan --json` and in devices.jsonl.
+
+    `ranks` are those of the tuned layers, towards the output; a device whose `memory_bytes` exceed
+    `memory_limit_bytes` does not fit: it downloads, fails, and sends nothing.
+    """
+
+    id: int
+    profile: str
+    mode: str
+    group: int
+    depth: int
+    ranks: tuple[int, ...]
+    quantised_layers: int
+    compute_seconds: float
+    download_seconds: float
+    upload_seconds: float
+    waiting_seconds: float
+    bytes_up: int
+    bytes_down: int
+    memory_bytes: int
+    memory_limit_bytes: int
+    joules: float
+    fits: bool
+
+
+@dataclass(frozen=True)
+class TrainedDeviceRecord:
+    """One line of devices.jsonl: the device's part, its mean training loss, and why its update was refused, if so."""
+
+    round: int
+    device: DeviceRecord
+    loss: float | None
+    rejected: str | None
+
+
+@dataclass(frozen=True)
+class Target:
+    """When the target accuracy was first reached: emulated seconds, bytes both ways, and the round."""
+
+    accuracy: float
+    emulated_seconds: float
+    bytes: int
+    round: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """summary.json."""
+
+    schema_version: int
+    run_id: str
+    status: Status
+    method: str
+    rounds_completed: int
+    devices: int
+    final_accuracy: float | None
+    best_accuracy: float | None
+    emulated_seconds: float
+    wall_seconds: float
+    bytes_up: int
+    bytes_down: int
+    mean_waiting_seconds: float
+    energy_joules: float
+    peak_memory_bytes: int
+    updates_rejected: int
+    result_digest: str
+    target: Target | None
+
+
+def reached(rounds: Sequence[RoundRecord], accuracy: float) -> Target | None:
+    """The first round whose evaluation reached an accuracy, or None."""
+    sent = 0
+    for record in rounds:
+        sent += record.bytes_up + record.bytes_down
+        if record.accuracy is not None and record.accuracy >= accuracy:
+            return Target(accuracy, record.emulated_seconds, sent, record.round)
+    return None
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What a run knows beside its rounds."""
+
+    run_id: str
+    method: str
+    devices: int
+    wall_seconds: float
+    peak_memory_bytes: int
+    result_digest: str
+    target_accuracy: float | None
+
+
+def summarise(rounds: Sequence[RoundRecord], tally: Tally, status: Status) -> Summary:
+    """The summary of the rounds so far; mean waiting is the mean over rounds of each round's mean."""
+    accuracies = [record.accuracy for record in rounds if record.accuracy is not None]
+    return Summary(
+        schema_version=SCHEMA_VERSION,
+        run_id=tally.run_id,
+        status=status,
+        method=tally.method,
+        rounds_completed=len(rounds),
+        devices=tally.devices,
+        final_accuracy=accuracies[-1] if accuracies else None,
+        best_accuracy=max(accuracies, default=None),
+        emulated_seconds=rounds[-1].emulated_seconds if rounds else 0.0,
+        wall_seconds=tally.wall_seconds,
+        bytes_up=sum(record.bytes_up for record in rounds),
+        bytes_down=sum(record.bytes_down for record in rounds),
+        mean_waiting_seconds=sum(record.mean_waiting_seconds for record in rounds) / max(len(rounds), 1),
+        energy_joules=sum(record.energy_joules for record in rounds),
+        peak_memory_bytes=tally.peak_memory_bytes,
+        updates_rejected=sum(record.rejected for record in rounds),
+        result_digest=tally.result_digest,
+        target=reached(rounds, tally.target_accuracy) if tally.target_accuracy is not None else None,
+    )

@@ -1,0 +1,123 @@
+"""The folder of a run: scenario, rounds, devices, summary. Written by the coordinator, read by anybody."""
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fedray.errors import UserError
+from fedray.results.records import RoundRecord, Summary, Target, TrainedDeviceRecord
+
+PARQUET_ABOVE = 1000  # devices; beyond that lines of JSON are slow to write and to read
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Names and reads the files of one run; every whole file is written to a temporary name and renamed."""
+
+    path: Path
+
+    @property
+    def run_id(self) -> str:
+        return self.path.name
+
+    @property
+    def adapter(self) -> Path:
+        return self.path / "adapter"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoint"
+
+    @property
+    def scenario(self) -> Path:
+        return self.path / "scenario.yaml"
+
+    def create(self, scenario_yaml: str) -> None:
+        """Make the folder and write the resolved scenario; UserError if the folder already holds something."""
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise UserError(f"{self.path}: already holds something; give another --run-dir, or --resume {self.path}")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.write_scenario(scenario_yaml)
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot write the run directory: {error.strerror}") from None
+
+    def write_scenario(self, scenario_yaml: str) -> None:
+        """The resolved scenario, again when a resumed run is given more rounds."""
+        self._write("scenario.yaml", scenario_yaml)
+
+    def append_round(self, record: RoundRecord) -> None:
+        with (self.path / "rounds.jsonl").open("a") as file:
+            file.write(json.dumps(asdict(record)) + "\n")
+
+    def append_devices(self, records: Sequence[TrainedDeviceRecord], fleet_size: int) -> None:
+        """One line per device; above 1,000 devices a parquet file per round in the folder devices.parquet."""
+        rows = [_device_row(record) for record in records]
+        if fleet_size > PARQUET_ABOVE:
+            if rows:
+                folder = self.path / "devices.parquet"
+                folder.mkdir(exist_ok=True)
+                pq.write_table(pa.Table.from_pylist(rows), folder / f"round-{rows[0]['round']:06}.parquet")
+            return
+        with (self.path / "devices.jsonl").open("a") as file:
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+
+    def truncate(self, rounds: int) -> None:
+        """Forget everything after a round: what was written past the last checkpoint is done again."""
+        for name in ("rounds.jsonl", "devices.jsonl"):
+            if (self.path / name).is_file():
+                kept = [line for line in self._lines(name) if line["round"] <= rounds]
+                self._write(name, "".join(json.dumps(line) + "\n" for line in kept))
+        for part in (self.path / "devices.parquet").glob("round-*.parquet"):
+            if int(part.stem.removeprefix("round-")) > rounds:
+                part.unlink()
+
+    def rounds(self) -> list[RoundRecord]:
+        """All complete lines of rounds.jsonl; UserError if the file is not one of ours."""
+        try:
+            return [RoundRecord(**line) for line in self._lines("rounds.jsonl")]
+        except TypeError:
+            raise UserError(f"{self.path / 'rounds.jsonl'}: not the rounds of a run") from None
+
+    def write_summary(self, summary: Summary) -> None:
+        self._write("summary.json", json.dumps(asdict(summary), indent=2) + "\n")
+
+    def summary(self) -> Summary:
+        """summary.json; UserError if it is missing or not one of ours."""
+        path = self.path / "summary.json"
+        try:
+            data = json.loads(path.read_text())
+            target = data.pop("target")
+            return Summary(**data, target=Target(**target) if target else None)
+        except OSError as error:
+            raise UserError(f"{path}: {error.strerror}; is this a finished run?") from None
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise UserError(f"{path}: not the summary of a run") from None
+
+    def _lines(self, name: str) -> Iterable[dict[str, Any]]:
+        path = self.path / name
+        try:
+            text = path.read_text()
+        except OSError as error:
+            raise UserError(f"{path}: {error.strerror}; is this a run?") from None
+        for number, line in enumerate(text.splitlines(keepends=True), 1):
+            if line.endswith("\n"):  # a torn last line was never completed
+                try:
+                    yield json.loads(line)
+                except ValueError:
+                    raise UserError(f"{path}:{number}: not JSON") from None
+
+    def _write(self, name: str, text: str) -> None:
+        temporary = self.path / f".{name}.tmp"
+        temporary.write_text(text)
+        os.replace(temporary, self.path / name)
+
+
+def _device_row(record: TrainedDeviceRecord) -> dict[str, Any]:
+    return {"round": record.round, **asdict(record.device), "loss": record.loss, "rejected": record.rejected}

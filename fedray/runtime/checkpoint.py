@@ -1,0 +1,74 @@
+"""What a run needs to go on after a crash: safetensors and JSON, complete or not there at all."""
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.numpy import load_file, save_file
+
+from fedray.errors import UserError
+from fedray.protocol import Values
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state after a completed round; `heads` are the local heads, (devices, head floats), or None."""
+
+    round: int
+    values: Values
+    heads: Values | None
+    method: dict[str, Any]
+    wall_seconds: float
+    peak_memory_bytes: int
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write `folder/round-N` under a temporary name, rename it, then remove older ones."""
+    final = folder / f"round-{checkpoint.round:06}"
+    temporary = folder / f".{final.name}.tmp"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    tensors = {"values": checkpoint.values}
+    if checkpoint.heads is not None:
+        tensors["heads"] = checkpoint.heads
+    save_file(tensors, temporary / "state.safetensors")
+    facts = {
+        "format": FORMAT,
+        "round": checkpoint.round,
+        "method": checkpoint.method,
+        "wall_seconds": checkpoint.wall_seconds,
+        "peak_memory_bytes": checkpoint.peak_memory_bytes,
+    }
+    (temporary / "state.json").write_text(json.dumps(facts))
+    shutil.rmtree(final, ignore_errors=True)
+    os.replace(temporary, final)
+    for older in folder.glob("round-*"):
+        if older != final:
+            shutil.rmtree(older)
+
+
+def load_checkpoint(folder: Path) -> Checkpoint | None:
+    """The latest complete checkpoint, or None; UserError if it cannot be read."""
+    complete = sorted(folder.glob("round-*"))
+    if not complete:
+        return None
+    try:
+        facts = json.loads((complete[-1] / "state.json").read_text())
+        tensors = load_file(complete[-1] / "state.safetensors")
+        if facts["format"] != FORMAT:
+            raise UserError(f"{complete[-1]}: checkpoint format {facts['format']}; this fedray reads {FORMAT}")
+        return Checkpoint(
+            round=facts["round"],
+            values=tensors["values"],
+            heads=tensors.get("heads"),
+            method=facts["method"],
+            wall_seconds=facts["wall_seconds"],
+            peak_memory_bytes=facts["peak_memory_bytes"],
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{complete[-1]}: not a checkpoint: {error}") from None

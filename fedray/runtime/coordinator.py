@@ -1,0 +1,188 @@
+"""The actor that runs the rounds."""
+
+import threading
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import ray
+
+from fedray.adapters import initial_values, layout_of
+from fedray.emulation import Schedule
+from fedray.learning.adapted import AdaptedModel
+from fedray.learning.classifier import build, load_weights
+from fedray.protocol import Plan, ServerState
+from fedray.results import (
+    RoundRecord,
+    RunDirectory,
+    Status,
+    Summary,
+    Tally,
+    TrainedDeviceRecord,
+    result_digest,
+    summarise,
+)
+from fedray.runtime.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from fedray.runtime.experiment import Experiment
+from fedray.runtime.fieldwork import Fieldwork, Progress
+from fedray.runtime.heads import LocalHeads
+from fedray.runtime.hosts import Hosts, HostShare
+from fedray.runtime.messages import Equipment, Harvest
+from fedray.runtime.reporting import device_records, round_record, snapshot
+from fedray.telemetry import Exporter
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a run stands after a completed round; replaced as a whole, so a round that dies half-way never was."""
+
+    state: ServerState
+    heads: LocalHeads | None
+    records: tuple[RoundRecord, ...]
+    wall_seconds: float
+    peak_memory_bytes: int
+
+    @property
+    def emulated_seconds(self) -> float:
+        return self.records[-1].emulated_seconds if self.records else 0.0
+
+
+class Coordinator:
+    """Responsibilities: run the rounds in order, hold the server's state, leave a complete trail on disk."""
+
+    def __init__(self, experiment: Experiment, directory: RunDirectory, share: HostShare) -> None:
+        self.experiment = experiment
+        self.directory = directory
+        self.method = experiment.method()
+        self.layout = layout_of(experiment.backbone.shape, self.method.adapter())
+        self.standing = self._first_standing()
+        self.committing = threading.Lock()
+        equipment = Equipment(
+            shape=experiment.backbone.shape,
+            head=experiment.scenario.model.head,
+            fold=self.method.fold(),
+            kit=experiment.kit(self.method),
+        )
+        self.fieldwork = Fieldwork(Hosts(equipment, share), len(self.standing.records))
+        telemetry = experiment.scenario.telemetry
+        port = telemetry.prometheus_port
+        self.exporter = Exporter(port, telemetry.prometheus_bind) if port is not None else None
+
+    def run_round(self) -> RoundRecord:
+        """The next round: what the server knows, decides, gets back, and learns from it."""
+        started, before, round_ = time.monotonic(), self.standing, len(self.standing.records) + 1
+        view = self.experiment.view(round_)
+        plan = self.method.plan(view)
+        schedule = self.experiment.schedule(round_, plan)
+        harvest = self.fieldwork.train(round_, before.state, schedule.finishing(plan), before.heads)
+        state = self.method.apply(before.state, harvest.aggregate(self.method.fold()))
+        heads = before.heads.replaced(harvest.heads) if before.heads else None
+        score = self.fieldwork.evaluate(self._judged(state, heads)) if self._is_evaluated(round_) else None
+        self.method.observe(schedule.reports(harvest.losses))
+        record = round_record(round_, before.emulated_seconds, plan, schedule, len(harvest.rejected), score)
+        after = Standing(
+            state,
+            heads,
+            (*before.records, record),
+            before.wall_seconds + time.monotonic() - started,
+            max(before.peak_memory_bytes, schedule.peak_memory_bytes),
+        )
+        self._commit(after, plan, schedule, harvest)
+        return record
+
+    @ray.method(concurrency_group="watch")
+    def progress(self) -> Progress:
+        """Where the round under way stands; answered while it runs."""
+        return self.fieldwork.progress
+
+    @ray.method(concurrency_group="watch")
+    def records(self) -> tuple[RoundRecord, ...]:
+        """The completed rounds."""
+        return self.standing.records
+
+    @ray.method(concurrency_group="watch")
+    def metrics_url(self) -> str | None:
+        """Where Prometheus finds this run, if it does."""
+        return self.exporter.url if self.exporter else None
+
+    @ray.method(concurrency_group="watch")
+    def conclude(self, status: Status) -> Summary:
+        """Write the adapter and the summary of the completed rounds, then end the hosts."""
+        with self.committing:
+            standing = self.standing
+            judged = self._judged(standing.state, standing.heads)
+            tally = Tally(
+                run_id=self.directory.run_id,
+                method=self.experiment.scenario.method["name"],
+                devices=len(self.experiment.fleet),
+                wall_seconds=standing.wall_seconds,
+                peak_memory_bytes=standing.peak_memory_bytes,
+                result_digest=result_digest(self.layout, judged.values),
+                target_accuracy=self.experiment.scenario.training.stop.target_accuracy,
+            )
+            summary = summarise(standing.records, tally, status)
+            self._save_adapter(judged)
+            self.directory.write_summary(summary)
+        self.fieldwork.hosts.close()
+        if self.exporter:
+            self.exporter.close()
+        return summary
+
+    def _first_standing(self) -> Standing:
+        """The beginning, or the last checkpoint if the run directory holds one."""
+        seed, spec = self.experiment.scenario.seed, self.method.adapter()
+        values = initial_values(self.layout, seed)
+        head = values[self.layout.lora_size :]
+        local = self.experiment.scenario.model.head == "local"
+        heads = LocalHeads.same_for_all(head, len(self.experiment.fleet)) if local else None
+        saved = load_checkpoint(self.directory.checkpoint)
+        if saved is None:
+            return Standing(ServerState(spec, values), heads, (), 0.0, 0)
+        self.method.load_state_dict(saved.method)
+        self.directory.truncate(saved.round)
+        heads = LocalHeads(saved.heads) if saved.heads is not None else None
+        records = tuple(self.directory.rounds())
+        return Standing(ServerState(spec, saved.values), heads, records, saved.wall_seconds, saved.peak_memory_bytes)
+
+    def _is_evaluated(self, round_: int) -> bool:
+        scenario = self.experiment.scenario
+        return round_ % scenario.task.eval.every == 0 or round_ == scenario.training.rounds
+
+    def _judged(self, state: ServerState, heads: LocalHeads | None) -> ServerState:
+        """The global model as it is evaluated and saved: with the mean head where heads are local."""
+        if heads is None:
+            return state
+        return ServerState(state.spec, np.concatenate([state.values[: self.layout.lora_size], heads.mean()]))
+
+    def _commit(self, after: Standing, plan: Plan, schedule: Schedule, harvest: Harvest) -> None:
+        """Make a finished round count: lines first, then the checkpoint that says they are valid."""
+        experiment, record = self.experiment, after.records[-1]
+        devices = device_records(experiment.fleet, plan, schedule, record.round)
+        reasons = {rejected.device: rejected.reason for rejected in harvest.rejected}
+        lines = [
+            TrainedDeviceRecord(record.round, device, harvest.loss(device.id), reasons.get(device.id))
+            for device in devices
+        ]
+        checkpoint = Checkpoint(
+            round=record.round,
+            values=after.state.values,
+            heads=after.heads.values if after.heads else None,
+            method=self.method.state_dict(),
+            wall_seconds=after.wall_seconds,
+            peak_memory_bytes=after.peak_memory_bytes,
+        )
+        with self.committing:
+            self.directory.append_devices(lines, len(experiment.fleet))
+            self.directory.append_round(record)
+            save_checkpoint(self.directory.checkpoint, checkpoint)
+            self.standing = after
+        if self.exporter:
+            method, rounds = experiment.scenario.method["name"], experiment.scenario.training.rounds
+            self.exporter.publish(snapshot(self.directory.run_id, method, rounds, after.records, devices))
+
+    def _save_adapter(self, state: ServerState) -> None:
+        kit = self.fieldwork.hosts.equipment.kit
+        if kit is not None:
+            model = AdaptedModel(load_weights(build(kit.recipe), kit.weights), kit.shape, kit.spec)
+            model.take_up(state.spec, state.values)
+            model.save(self.directory.adapter, self.experiment.backbone.location)

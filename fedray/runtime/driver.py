@@ -1,0 +1,126 @@
+"""One run from beginning to end, as the process that asked for it sees it."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import ray
+from ray.actor import ActorHandle
+from ray.exceptions import RayActorError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from fedray.errors import RunFailedError, RunInterruptedError, UserError
+from fedray.results import RoundRecord, RunDirectory, Status, Summary
+from fedray.runtime.coordinator import Coordinator
+from fedray.runtime.experiment import Experiment
+from fedray.runtime.fieldwork import Progress
+from fedray.runtime.hosts import HostShare, host_share
+from fedray.runtime.session import session
+
+POLL_SECONDS = 0.5  # how often the round under way is asked how far it is
+
+
+class Watcher(Protocol):
+    """Somebody who follows a run."""
+
+    def started(
+        self,
+        experiment: Experiment,
+        directory: RunDirectory,
+        records: Sequence[RoundRecord],
+        metrics_url: str | None,
+    ) -> None:
+        """The coordinator is up; `records` are the rounds completed before the run was resumed."""
+
+    def progressed(self, progress: Progress) -> None:
+        """The round under way went on."""
+
+    def completed(self, record: RoundRecord) -> None:
+        """A round is complete."""
+
+
+def execute(experiment: Experiment, directory: RunDirectory, address: str | None, watcher: Watcher) -> Summary:
+    """Run, or go on with, an experiment whose run directory exists.
+
+    Raises
+    ------
+    RunFailedError
+        if the run could not go on; completed rounds are kept.
+    RunInterruptedError
+        on Ctrl-C; completed rounds are kept.
+    """
+    with session(address) as cluster:
+        participants = experiment.scenario.participant_count
+        share = host_share(experiment.scenario.runtime, participants, cluster.cpus, cluster.gpus)
+        coordinator = _start(experiment, directory, share)
+        try:
+            records = list(_ask(coordinator.records.remote(), directory))
+            watcher.started(experiment, directory, records, _ask(coordinator.metrics_url.remote(), directory))
+            while not _finished(experiment, records):
+                records.append(_await_round(coordinator, directory, watcher))
+                watcher.completed(records[-1])
+            return _conclude(coordinator, "completed")
+        except KeyboardInterrupt:
+            rounds = _conclude(coordinator, "stopped").rounds_completed
+            raise RunInterruptedError(f"stopped after round {rounds}; {_what_is_kept(directory)}") from None
+        except RunFailedError:
+            _conclude_if_alive(coordinator)
+            raise
+        finally:
+            ray.kill(coordinator)
+
+
+def _start(experiment: Experiment, directory: RunDirectory, share: HostShare) -> ActorHandle:
+    """The coordinator, on the node of this process: that is where the run directory is."""
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    actor = ray.remote(Coordinator).options(num_cpus=0, scheduling_strategy=here, concurrency_groups={"watch": 2})
+    return actor.remote(experiment, directory, share)
+
+
+def _finished(experiment: Experiment, records: list[RoundRecord]) -> bool:
+    training = experiment.scenario.training
+    stop = training.stop
+    if len(records) >= training.rounds:
+        return True
+    if not records:
+        return False
+    last = records[-1]
+    if stop.emulated_hours is not None and last.emulated_seconds >= 3600 * stop.emulated_hours:
+        return True
+    return stop.target_accuracy is not None and last.accuracy is not None and last.accuracy >= stop.target_accuracy
+
+
+def _await_round(coordinator: ActorHandle, directory: RunDirectory, watcher: Watcher) -> RoundRecord:
+    running = coordinator.run_round.remote()
+    while not ray.wait([running], timeout=POLL_SECONDS)[0]:
+        watcher.progressed(_ask(coordinator.progress.remote(), directory))
+    record: RoundRecord = _ask(running, directory)
+    return record
+
+
+def _ask(reference: ray.ObjectRef, directory: RunDirectory) -> Any:  # noqa: ANN401  (as many types as questions)
+    """What the coordinator answers; its own failures in plain words."""
+    try:
+        return ray.get(reference)
+    except RayTaskError as error:
+        if isinstance(error.cause, RunFailedError | UserError):
+            raise type(error.cause)(f"{error.cause}\n{_what_is_kept(directory)}") from None
+        raise
+    except RayActorError as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise RunFailedError(f"the coordinator died: {reason}\n{_what_is_kept(directory)}") from None
+
+
+def _what_is_kept(directory: RunDirectory) -> str:
+    return f"completed rounds are kept; go on with: fedray run --resume {directory.path}"
+
+
+def _conclude(coordinator: ActorHandle, status: Status) -> Summary:
+    summary: Summary = ray.get(coordinator.conclude.remote(status))
+    return summary
+
+
+def _conclude_if_alive(coordinator: ActorHandle) -> None:
+    try:
+        _conclude(coordinator, "failed")
+    except RayActorError:
+        return

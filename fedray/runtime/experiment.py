@@ -1,0 +1,128 @@
+"""A scenario made ready: fleet, data, backbone, prices, method. No Ray yet, nothing written."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fedray.costs import Pricing
+from fedray.emulation import Schedule, simulate
+from fedray.errors import UserError
+from fedray.fleet import Fleet, build_fleet
+from fedray.learning.backbone import Backbone, find_backbone
+from fedray.learning.corpus import load_corpus
+from fedray.learning.evaluation import evaluation_blocks
+from fedray.learning.partition import partition
+from fedray.learning.tokens import Tokens, tokenise
+from fedray.learning.workbench import Kit
+from fedray.methods import Method, MethodContext, build_method, method_section
+from fedray.protocol import Ints, Plan, View
+from fedray.scenario import LoadedScenario, Scenario
+from fedray.scenario.schema import NoData
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """Tokenised examples, who holds which of them, and which are evaluated."""
+
+    train: Tokens
+    test: Tokens
+    shards: tuple[Ints, ...]
+    blocks: tuple[Ints, ...]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Everything that is fixed for a run; `data` is None for a task without data."""
+
+    loaded: LoadedScenario
+    fleet: Fleet
+    backbone: Backbone
+    pricing: Pricing
+    data: TaskData | None
+    examples: Ints  # (devices,)
+    label_histograms: Ints  # (devices, labels)
+
+    @property
+    def scenario(self) -> Scenario:
+        return self.loaded.scenario
+
+    def method(self) -> Method[Any]:
+        """The scenario's method, as before the first round."""
+        context = MethodContext(self.pricing, len(self.fleet), self.scenario.training.local_steps)
+        return build_method(self.loaded, context)
+
+    def view(self, round_: int) -> View:
+        """What the server may know before a round; devices without examples never take part."""
+        eligible = np.flatnonzero(self.examples)
+        devices = self.fleet.participants(round_, self.scenario.participant_count, eligible)
+        return View(
+            round=round_,
+            devices=devices,
+            examples=self.examples[devices],
+            label_histograms=self.label_histograms[devices],
+            memory_bytes=self.fleet.memory_bytes()[devices],
+            declared_flops_per_second=self.fleet.declared_flops_per_second()[devices],
+            declared_mbps=self.fleet.declared_mbps()[devices],
+        )
+
+    def schedule(self, round_: int, plan: Plan) -> Schedule:
+        """What a plan comes to under the truth of the round."""
+        return simulate(plan, self.fleet.conditions(round_), self.pricing)
+
+    def kit(self, method: Method[Any]) -> Kit | None:
+        """What hosts need to train, weights included; None for a task without data."""
+        if self.data is None:
+            return None
+        training = self.scenario.training
+        return Kit(
+            recipe=self.backbone.recipe,
+            shape=self.backbone.shape,
+            spec=method.adapter(),
+            weights=self.backbone.weights(),
+            train=self.data.train,
+            test=self.data.test,
+            shards=self.data.shards,
+            blocks=self.data.blocks,
+            batch_size=training.batch_size,
+            optimiser=training.optimiser,
+            train_head=self.scenario.model.head != "frozen",
+            seed=self.scenario.seed,
+        )
+
+
+def prepare(loaded: LoadedScenario) -> Experiment:
+    """Read everything a scenario names; UserError, with place and key, for whatever does not fit together."""
+    scenario = loaded.scenario
+    method_section(loaded)
+    fleet = build_fleet(loaded)
+    dataset = scenario.task.dataset
+    if isinstance(dataset, NoData):
+        backbone = find_backbone(loaded, dataset.labels)
+        data = None
+        examples = np.full(len(fleet), dataset.examples_per_device)
+        histograms = np.zeros((len(fleet), dataset.labels), np.int64)
+    else:
+        corpus = load_corpus(loaded)
+        backbone = find_backbone(loaded, len(corpus.label_names))
+        shards = partition(corpus.train, scenario.task, len(fleet), scenario.seed, loaded.source)
+        tokenizer = backbone.tokenizer()
+        train, test = (tokenise(part, tokenizer, scenario.task.max_length) for part in (corpus.train, corpus.test))
+        blocks = evaluation_blocks(test, scenario.task.eval.max_examples, scenario.seed)
+        data = TaskData(train, test, shards, tuple(blocks))
+        examples = np.array([len(shard) for shard in shards])
+        labels = len(corpus.label_names)
+        histograms = np.stack([np.bincount(train.labels[shard], minlength=labels) for shard in shards])
+    training, model = scenario.training, scenario.model
+    pricing = Pricing(backbone.shape, training.batch_size, scenario.task.max_length, model.head)
+    experiment = Experiment(loaded, fleet, backbone, pricing, data, examples, histograms)
+    _check_target(experiment)
+    experiment.method()
+    return experiment
+
+
+def _check_target(experiment: Experiment) -> None:
+    stop = experiment.scenario.training.stop
+    if stop.target_accuracy is not None and experiment.data is None:
+        problem = "a task without data reaches no accuracy; remove the target"
+        raise UserError(experiment.loaded.source.problem(("training", "stop", "target_accuracy"), problem))

@@ -1,0 +1,138 @@
+"""All hosts of a run as one: work spread over them, redone elsewhere when one dies."""
+
+import math
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import ray
+from ray.actor import ActorHandle
+from ray.exceptions import ObjectLostError, RayActorError
+
+from fedray.errors import RunFailedError, UserError
+from fedray.runtime.host import Host
+from fedray.runtime.messages import Equipment
+from fedray.scenario.schema import Runtime
+
+MAX_DEATHS = 3  # hosts that one piece of work may take with it before the run fails
+
+Piece = TypeVar("Piece")
+
+
+@dataclass(frozen=True)
+class HostShare:
+    """How many hosts, and what Ray reserves for each."""
+
+    hosts: int
+    cpus: float
+    gpus: float
+
+
+def host_share(runtime: Runtime, participants: int, cpus: float, gpus: float) -> HostShare:
+    """The hosts of a run on a cluster that offers so many CPUs and GPUs.
+
+    Without a number of hosts there is one per reserved CPU, at most one per participant. `cpus_per_host: auto`
+    reserves one CPU, or an equal share when there are more hosts than CPUs.
+
+    Raises
+    ------
+    UserError
+        if the reservation exceeds the cluster: Ray would wait for ever.
+    """
+    wanted = runtime.cpus_per_host
+    if runtime.devices_per_host != "auto":
+        hosts = math.ceil(participants / runtime.devices_per_host)
+    elif runtime.hosts != "auto":
+        hosts = runtime.hosts
+    else:
+        limits = [participants, cpus if wanted == "auto" else cpus / wanted if wanted else math.inf]
+        if runtime.gpus_per_host:
+            limits.append(gpus / runtime.gpus_per_host)
+        hosts = max(1, int(min(limits)))
+    share = min(1.0, math.floor(10_000 * cpus / hosts) / 10_000) if wanted == "auto" else wanted
+    for name, each, there in (("cpus", share, cpus), ("gpus", runtime.gpus_per_host, gpus)):
+        if hosts * each > there + 1e-9:
+            raise UserError(
+                f"runtime.{name}_per_host: {hosts} hosts × {each:g} exceed the cluster's {there:g} {name.upper()}; "
+                f"allowed: fewer hosts or at most {there / hosts:g} per host"
+            )
+    return HostShare(hosts, share, runtime.gpus_per_host)
+
+
+class Hosts:
+    """Responsibilities: start hosts, hand pieces of work to whoever is idle, replace the dead.
+
+    What a dead host had not finished is done again by another; hosts keep no state, so the result is the same.
+    """
+
+    def __init__(self, equipment: Equipment, share: HostShare) -> None:
+        self._reference = ray.put(equipment)
+        self.equipment: Equipment = ray.get(self._reference)  # shares memory with the hosts of this node
+        self.share = share
+        self.deaths = 0
+        self.actors: list[ActorHandle] = [self._start() for _ in range(share.hosts)]
+
+    def map(
+        self, method: str, pieces: Sequence[tuple[Any, ...]], done: Callable[[int], None] = lambda index: None
+    ) -> list[Any]:
+        """`method(*piece)` of every piece on some host, in the order of the pieces; `done` hears of each.
+
+        Raises
+        ------
+        RunFailedError
+            when one piece has taken three hosts with it.
+        """
+        results: list[Any] = [None] * len(pieces)
+        deaths = [0] * len(pieces)
+        waiting = deque(range(len(pieces)))
+        idle = deque(range(len(self.actors)))
+        running: dict[Any, tuple[int, int]] = {}
+        while waiting or running:
+            while waiting and idle:
+                piece, host = waiting.popleft(), idle.popleft()
+                running[getattr(self.actors[host], method).remote(*pieces[piece])] = piece, host
+            ready, _ = ray.wait(list(running), num_returns=1)
+            piece, host = running.pop(ready[0])
+            try:
+                results[piece] = ray.get(ready[0])
+                done(piece)
+            except (RayActorError, ObjectLostError) as error:
+                deaths[piece] += 1
+                if deaths[piece] == MAX_DEATHS:
+                    reason = str(error).strip().splitlines()[-1].strip()
+                    raise RunFailedError(f"{MAX_DEATHS} hosts died over the same work; the last: {reason}") from None
+                self._replace(host)
+                waiting.appendleft(piece)
+            idle.append(host)
+        return results
+
+    def pids(self) -> list[int]:
+        """Process ids of the hosts, for tests that end one."""
+        return list(ray.get([actor.__ray_call__.remote(_pid) for actor in self.actors]))
+
+    def close(self) -> None:
+        """End all hosts."""
+        for actor in self.actors:
+            ray.kill(actor)
+
+    def _start(self) -> ActorHandle:
+        options = {"num_cpus": self.share.cpus, "num_gpus": self.share.gpus, "max_restarts": 0}
+        return ray.remote(Host).options(**options).remote(self._reference)
+
+    def _replace(self, host: int) -> None:
+        self.deaths += 1
+        ray.kill(self.actors[host])
+        self.actors[host] = self._start()
+
+
+def _pid(host: Host) -> int:
+    import os
+
+    return os.getpid()
+
+
+def cut(pieces: Sequence[Piece], hosts: int, per_host: int) -> list[Sequence[Piece]]:
+    """Consecutive chunks, about `per_host` for each host, so that the last to finish is not far behind."""
+    size = max(1, math.ceil(len(pieces) / (hosts * per_host)))
+    return [pieces[start : start + size] for start in range(0, len(pieces), size)]

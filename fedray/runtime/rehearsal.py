@@ -1,0 +1,78 @@
+"""A round's plan without training: what `fedray plan` shows."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from fedray.results import DeviceRecord
+from fedray.runtime.experiment import Experiment
+from fedray.runtime.reporting import device_records
+
+
+@dataclass(frozen=True)
+class GroupOutline:
+    """One group as in `fedray plan --json`."""
+
+    id: int
+    devices: tuple[int, ...]
+    depth: int
+    inner_rounds: int
+    label_divergence: float
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """A planned round with its price."""
+
+    round: int
+    round_seconds: float
+    mean_waiting_seconds: float
+    bytes_up: int
+    bytes_down: int
+    groups: tuple[GroupOutline, ...]
+    devices: tuple[DeviceRecord, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def rehearse(experiment: Experiment, round_: int) -> Rehearsal:
+    """Plan and schedule rounds 1 to `round_`, feeding the method every round's measurements but no losses."""
+    method = experiment.method()
+    for current in range(1, round_ + 1):
+        plan = method.plan(experiment.view(current))
+        schedule = experiment.schedule(current, plan)
+        method.observe(schedule.reports({}))
+    devices = device_records(experiment.fleet, plan, schedule, round_)
+    depths = {device.id: device.depth for device in devices}
+    groups = tuple(
+        GroupOutline(
+            id=group.id,
+            devices=group.devices,
+            depth=max(depths[device] for device in group.devices),
+            inner_rounds=1,
+            label_divergence=_divergence(experiment, group.devices),
+        )
+        for group in plan.groups
+    )
+    return Rehearsal(
+        round=round_,
+        round_seconds=schedule.round_seconds,
+        mean_waiting_seconds=schedule.mean_waiting_seconds,
+        bytes_up=int(schedule.bytes_up.sum()),
+        bytes_down=int(schedule.bytes_down.sum()),
+        groups=groups,
+        devices=tuple(devices),
+    )
+
+
+def _divergence(experiment: Experiment, devices: tuple[int, ...]) -> float:
+    """KL divergence (nats) of a group's label mix from the whole fleet's, smoothed by 1e-6."""
+    whole, mine = (_mix(counts) for counts in (experiment.label_histograms, experiment.label_histograms[list(devices)]))
+    return float(np.sum(mine * np.log(mine / whole)))
+
+
+def _mix(histograms: np.ndarray[Any, np.dtype[np.int64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    counts = histograms.sum(axis=0) + 1e-6
+    return np.asarray(counts / counts.sum(), np.float64)

@@ -1,0 +1,98 @@
+"""From a round's plan, schedule and outcome to the records that are written, printed and exported."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from fedray.emulation import Schedule
+from fedray.fleet import Fleet
+from fedray.learning.evaluation import Score
+from fedray.protocol import Plan
+from fedray.results import DeviceRecord, RoundRecord
+from fedray.telemetry import Snapshot
+
+
+def device_records(fleet: Fleet, plan: Plan, schedule: Schedule, round_: int) -> list[DeviceRecord]:
+    """One record per assignment, ascending by device."""
+    modes = fleet.conditions(round_).modes
+    waiting = schedule.waiting_seconds
+    return [
+        DeviceRecord(
+            id=assignment.device,
+            profile=fleet.devices[assignment.device].profile.name,
+            mode=modes[assignment.device],
+            group=assignment.group,
+            depth=assignment.spec.depth,
+            ranks=assignment.spec.trained_ranks,
+            quantised_layers=0,
+            compute_seconds=float(schedule.compute_end[i] - schedule.download_end[i]),
+            download_seconds=float(schedule.download_end[i]),
+            upload_seconds=float(schedule.upload_end[i] - schedule.compute_end[i]),
+            waiting_seconds=float(waiting[i]),
+            bytes_up=int(schedule.bytes_up[i]),
+            bytes_down=int(schedule.bytes_down[i]),
+            memory_bytes=int(schedule.memory_bytes[i]),
+            memory_limit_bytes=int(schedule.memory_limit_bytes[i]),
+            joules=float(schedule.joules[i]),
+            fits=bool(schedule.fits[i]),
+        )
+        for i, assignment in enumerate(plan.assignments)
+    ]
+
+
+def round_record(
+    round_: int,
+    began: float,
+    plan: Plan,
+    schedule: Schedule,
+    rejected: int,
+    score: Score | None,
+) -> RoundRecord:
+    """The record of a round that began at `began` emulated seconds."""
+    specs = [assignment.spec for assignment in plan.assignments]
+    return RoundRecord(
+        round=round_,
+        emulated_seconds=began + schedule.round_seconds,
+        round_seconds=schedule.round_seconds,
+        mean_waiting_seconds=schedule.mean_waiting_seconds,
+        accuracy=score.accuracy if score else None,
+        loss=score.loss if score else None,
+        bytes_up=int(schedule.bytes_up.sum()),
+        bytes_down=int(schedule.bytes_down.sum()),
+        energy_joules=float(schedule.joules.sum()),
+        participants=len(plan.assignments),
+        dropped=int((~schedule.fits).sum()),
+        rejected=rejected,
+        groups=len(plan.groups),
+        mean_depth=float(np.mean([spec.depth for spec in specs])),
+        mean_rank=float(np.mean([np.mean(spec.trained_ranks) for spec in specs])),
+    )
+
+
+def snapshot(
+    run: str, method: str, rounds: int, records: Sequence[RoundRecord], devices: Sequence[DeviceRecord]
+) -> Snapshot:
+    """What the Prometheus endpoint shows after the last of `records`, whose devices are `devices`."""
+    last = records[-1]
+    evaluated = [record for record in records if record.accuracy is not None]
+    return Snapshot(
+        run=run,
+        method=method,
+        round=last.round,
+        rounds=rounds,
+        accuracy=evaluated[-1].accuracy if evaluated else None,
+        loss=evaluated[-1].loss if evaluated else None,
+        emulated_seconds=last.emulated_seconds,
+        round_seconds=last.round_seconds,
+        mean_waiting_seconds=last.mean_waiting_seconds,
+        bytes_up=sum(record.bytes_up for record in records),
+        bytes_down=sum(record.bytes_down for record in records),
+        energy_joules=sum(record.energy_joules for record in records),
+        participants=last.participants,
+        dropped=sum(record.dropped for record in records),
+        rejected=sum(record.rejected for record in records),
+        mean_depth=last.mean_depth,
+        mean_rank=last.mean_rank,
+        devices_by_profile=Counter(device.profile for device in devices),
+    )

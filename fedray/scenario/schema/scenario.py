@@ -1,0 +1,37 @@
+"""The whole of a scenario."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from fedray.scenario.schema.base import Section
+from fedray.scenario.schema.fleet import Fleet
+from fedray.scenario.schema.model import Model
+from fedray.scenario.schema.task import Task
+from fedray.scenario.schema.training import Runtime, Telemetry, Training
+
+
+class Scenario(Section):
+    """One experiment: `fedray run` executes it."""
+
+    schema_version: Literal[1]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] = "run"
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    task: Task = Task()
+    model: Model = Model()
+    fleet: Fleet = Fleet()
+    method: dict[str, Any] = Field(
+        default_factory=lambda: {"name": "fedit"}, description="A method by name, with its parameters."
+    )
+    training: Training = Training()
+    runtime: Runtime = Runtime()
+    telemetry: Telemetry = Telemetry()
+
+    @property
+    def device_count(self) -> int:
+        return sum(group.count for group in self.fleet.groups)
+
+    @property
+    def participant_count(self) -> int:
+        wanted = self.training.participants
+        return self.device_count if wanted == "all" else min(wanted, self.device_count)

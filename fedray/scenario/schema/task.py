@@ -1,0 +1,127 @@
+"""`task`: what is learned, and who holds which examples."""
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field, model_validator
+
+from fedray.scenario.schema.base import Positive, Section
+
+
+class StdlibDocs(Section):
+    """Python's own standard library: a text is a docstring and its code, the label is the package."""
+
+    kind: Literal["stdlib-docs"]
+
+
+class Files(Section):
+    """Local jsonl(.gz), csv, tsv or parquet files."""
+
+    kind: Literal["files"]
+    data_dir: str = Field(".", description="Folder of the files; relative to the scenario file.")
+    train: str = Field(description="Training file, relative to data_dir.")
+    test: str = Field(description="Test file, relative to data_dir.")
+    text: str = Field("text", description="Column with the text.")
+    text_pair: str | None = Field(None, description="Column with the second text of a pair.")
+    label: str = Field("label", description="Column with the label, integers or words.")
+    natural_id: str | None = Field(None, description="Column naming the owner, for partition kind natural-id.")
+
+
+class Hub(Section):
+    """A dataset by its hub name, loaded with `datasets`; needs the network or a filled cache."""
+
+    kind: Literal["hub"]
+    path: str = Field(description="Dataset name on the hub, for example glue.")
+    name: str | None = Field(None, description="Configuration of the dataset, for example sst2.")
+    train_split: str = "train"
+    test_split: str = "validation"
+    text: str = "text"
+    text_pair: str | None = None
+    label: str = "label"
+    natural_id: str | None = None
+
+
+class NoData(Section):
+    """No examples and no training: only plans, transfers and folds, to stress the machinery."""
+
+    kind: Literal["none"]
+    labels: Positive = Field(2, description="Number of labels the head would have.")
+    examples_per_device: Positive = Field(32, description="Examples each device is said to hold (its weight).")
+
+
+Dataset = Annotated[StdlibDocs | Files | Hub | NoData, Field(discriminator="kind")]
+
+
+def dataset_kinds() -> dict[str, str]:
+    """The kinds of datasets and what they are."""
+    kinds = (StdlibDocs, Files, Hub, NoData)
+    return {get_args(kind.model_fields["kind"].annotation)[0]: str(kind.__doc__) for kind in kinds}
+
+
+class Iid(Section):
+    """Equal shares, drawn at random."""
+
+    kind: Literal["iid"]
+
+
+class Dirichlet(Section):
+    """Label mixes drawn from Dirichlet(alpha) per label: the smaller alpha, the more skewed."""
+
+    kind: Literal["dirichlet"]
+    alpha: float = Field(1.0, gt=0)
+
+
+class Pathological(Section):
+    """Each device holds only a few labels."""
+
+    kind: Literal["pathological"]
+    labels_per_device: Positive = 2
+
+
+class Shard(Section):
+    """Examples sorted by label, cut into shards, a few shards dealt to each device."""
+
+    kind: Literal["shard"]
+    shards_per_device: Positive = 2
+
+
+class NaturalId(Section):
+    """One owner in the data is one device; more devices than owners leaves devices without examples."""
+
+    kind: Literal["natural-id"]
+
+
+class SizeSkewed(Section):
+    """Random labels, sizes that grow with the device id."""
+
+    kind: Literal["size-skewed"]
+    growth: Literal["linear", "square", "exponential"] = "linear"
+
+
+Partition = Annotated[Iid | Dirichlet | Pathological | Shard | NaturalId | SizeSkewed, Field(discriminator="kind")]
+
+
+class Eval(Section):
+    """How the global model is judged after each round."""
+
+    max_examples: Positive | None = Field(None, description="A fixed random subset of the test set; null: all of it.")
+    every: Positive = Field(1, description="Evaluate every so many rounds, and after the last.")
+
+
+class Task(Section):
+    """The task: a dataset, its partition over the devices, and how it is judged."""
+
+    dataset: Dataset = StdlibDocs(kind="stdlib-docs")
+    partition: Partition = Dirichlet(kind="dirichlet", alpha=1.0)
+    min_examples: Positive = Field(8, description="A device with fewer examples has too few.")
+    too_few: Literal["top-up", "sit-out"] = Field(
+        "top-up",
+        description="A device with too few examples copies random ones from the whole training set, or rests.",
+    )
+    max_length: Annotated[int, Field(ge=16, le=8192)] = Field(64, description="Tokens a text is cut to.")
+    eval: Eval = Eval()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_none(cls, data: object) -> object:
+        """`task: none` is short for a task without data."""
+        return {"dataset": {"kind": "none"}} if data == "none" else data

@@ -1,0 +1,62 @@
+"""`training`, `runtime`, `telemetry`: how long, how spread, how watched."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from fedray.scenario.schema.base import Positive, Section, Share
+
+
+class Optimiser(Section):
+    """AdamW, fresh in every round (optimiser state does not survive a round)."""
+
+    learning_rate: float = Field(1e-3, gt=0, description="For the LoRA tensors.")
+    head_learning_rate: float = Field(1e-2, gt=0, description="For the classification head.")
+    weight_decay: float = Field(0.0, ge=0)
+
+
+class Stop(Section):
+    """End before the last round."""
+
+    target_accuracy: Share | None = Field(None, description="Stop once the evaluated accuracy reaches this.")
+    emulated_hours: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="Stop once so much emulated time passed."
+    )
+
+
+class Training(Section):
+    """How long and how each device trains."""
+
+    rounds: Positive = 10
+    local_steps: Positive = 4
+    batch_size: Positive = 8
+    optimiser: Optimiser = Optimiser()
+    participants: Positive | Literal["all"] = Field("all", description="Devices per round, drawn anew each round.")
+    stop: Stop = Stop()
+
+
+class Runtime(Section):
+    """How the emulation is spread over the Ray cluster; none of it changes a result."""
+
+    hosts: Positive | Literal["auto"] = Field("auto", description="Host actors; auto: one per free CPU slot.")
+    devices_per_host: Positive | Literal["auto"] = Field("auto", description="1: one actor per device.")
+    cpus_per_host: Annotated[float, Field(ge=0)] | Literal["auto"] = Field(
+        "auto", description="CPUs Ray reserves for a host; auto: one, or an equal share when hosts outnumber CPUs."
+    )
+    gpus_per_host: float = Field(0.0, ge=0, description="GPUs Ray reserves for a host; with any, training is on CUDA.")
+    clock: Literal["virtual"] = Field("virtual", description="virtual: training is real, time is computed.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "Runtime":
+        if self.hosts != "auto" and self.devices_per_host != "auto":
+            raise ValueError("give hosts or devices_per_host, not both")
+        return self
+
+
+class Telemetry(Section):
+    """What others can watch."""
+
+    prometheus_port: Annotated[int, Field(ge=0, le=65535)] | None = Field(
+        None, description="Serve metrics there while the run goes on; 0: any free port; null: do not."
+    )
+    prometheus_bind: str = Field("127.0.0.1", description="Address to serve metrics on.")

@@ -1,0 +1,62 @@
+"""The Prometheus endpoint of a run: its own registry, rendered from the last snapshot."""
+
+from collections.abc import Iterable
+from http.server import HTTPServer
+from threading import Thread
+
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import Metric as Family
+from prometheus_client.registry import Collector
+
+from fedray.errors import UserError
+from fedray.telemetry.metrics import METRICS, Snapshot
+
+FAMILIES = {"gauge": GaugeMetricFamily, "counter": CounterMetricFamily}
+
+
+class _SnapshotCollector(Collector):
+    """Yields every declared metric of the last snapshot, labelled with run and method."""
+
+    def __init__(self) -> None:
+        self.snapshot: Snapshot | None = None
+
+    def collect(self) -> Iterable[Family]:
+        snapshot = self.snapshot
+        if snapshot is None:
+            return
+        for metric in METRICS:
+            family = FAMILIES[metric.kind](metric.name, metric.help, labels=("run", "method", *metric.labels))
+            for labels, value in metric.read(snapshot):
+                family.add_metric((snapshot.run, snapshot.method, *labels), value)
+            yield family
+
+
+class Exporter:
+    """Serves snapshots at http://bind:port/metrics until closed."""
+
+    def __init__(self, port: int, bind: str) -> None:
+        """Port 0 takes any free one; UserError if the address cannot be had."""
+        self._collector = _SnapshotCollector()
+        registry = CollectorRegistry()
+        registry.register(self._collector)
+        try:
+            self._server: HTTPServer
+            self._thread: Thread
+            self._server, self._thread = start_http_server(port, addr=bind, registry=registry)
+        except OSError as error:
+            raise UserError(f"telemetry.prometheus_port: cannot serve on {bind}:{port}: {error.strerror}") from None
+
+    @property
+    def url(self) -> str:
+        host, port = self._server.server_address[:2]
+        return f"http://{host!s}:{port}/metrics"
+
+    def publish(self, snapshot: Snapshot) -> None:
+        """Make a snapshot the one that is served."""
+        self._collector.snapshot = snapshot
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
