@@ -3,7 +3,6 @@
 import json
 import signal
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -29,7 +28,7 @@ if not out.is_terminal:
 
 ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="The scenario's YAML file.")]
 Settings = Annotated[
-    Sequence[str],
+    list[str],
     typer.Option("--set", metavar="KEY=VALUE", help="Change a value: training.rounds=5; repeatable."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
@@ -39,7 +38,7 @@ JobsAddress = Annotated[str, typer.Option("--address", metavar="URL", help="Ray'
 @app.command()
 def run(
     scenario: Annotated[Path | None, typer.Argument(metavar="[SCENARIO]", help="The scenario's YAML file.")] = None,
-    settings: Settings = (),
+    settings: Settings = [],
     address: Annotated[
         str | None, typer.Option(metavar="ADDR", help="A running Ray cluster: auto, or host:port of its head.")
     ] = None,
@@ -57,12 +56,7 @@ def run(
     loaded, directory = open_run(scenario, settings, run_dir, resume)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # how jobs are stopped
     with RunDisplay(err, quiet) as display:
-        experiment = prepare(loaded)
-        if resume is None:
-            directory.create(loaded.to_yaml())
-        else:
-            directory.write_scenario(loaded.to_yaml())
-        summary = execute(experiment, directory, address, display)
+        summary = execute(prepare(loaded), directory, address, display)
     if as_json:
         _print_json(asdict(summary))
     elif not quiet:
@@ -70,7 +64,7 @@ def run(
 
 
 @app.command()
-def validate(scenario: ScenarioFile, settings: Settings = (), as_json: AsJson = False) -> None:
+def validate(scenario: ScenarioFile, settings: Settings = [], as_json: AsJson = False) -> None:
     """Check a scenario and everything it names; print what it comes to."""
     from fedray.runtime.experiment import prepare
 
@@ -90,7 +84,7 @@ def validate(scenario: ScenarioFile, settings: Settings = (), as_json: AsJson = 
 @app.command()
 def plan(
     scenario: ScenarioFile,
-    settings: Settings = (),
+    settings: Settings = [],
     round_: Annotated[int, typer.Option("--round", min=1, metavar="N", help="Which round.")] = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -142,6 +136,7 @@ def catalog(
 ) -> None:
     """List what scenarios can name: devices, methods, datasets, backbones."""
     from fedray.display import profile_table, word_table
+    from fedray.fleet import load_catalogue
     from fedray.methods import METHODS
     from fedray.scenario.schema import BACKBONES, dataset_kinds
 
@@ -175,7 +170,7 @@ def schema() -> None:
 def submit(
     scenario: ScenarioFile,
     address: JobsAddress,
-    settings: Settings = (),
+    settings: Settings = [],
     follow: Annotated[bool, typer.Option("--follow", help="Print the job's output until it ends.")] = False,
     python: Annotated[str | None, typer.Option(metavar="PATH", help="Interpreter on the cluster.")] = None,
     as_json: AsJson = False,

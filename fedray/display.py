@@ -154,22 +154,8 @@ def plan_tables(rehearsal: Rehearsal) -> Iterable[Table | str]:
 
 
 def _device_table(devices: Sequence[DeviceRecord]) -> Table:
-    table = Table(title="devices", title_justify="left")
-    for heading in (
-        "id",
-        "profile",
-        "mode",
-        "depth",
-        "ranks",
-        "compute s",
-        "down s",
-        "up s",
-        "waiting s",
-        "sent",
-        "memory",
-        "fits",
-    ):
-        table.add_column(heading, justify="left" if heading in ("profile", "mode", "ranks") else "right")
+    right = ("depth", "compute s", "down s", "up s", "waiting s", "sent", "memory", "fits")
+    table = _table("devices", ("id", "profile", "mode", "ranks"), right)
     for device in devices:
         table.add_row(
             str(device.id),

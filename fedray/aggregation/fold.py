@@ -56,8 +56,8 @@ class PerTensorMean:
 
     def merge(self, other: Self) -> None:
         self._count(other.total_weight)
-        self.sums += other.sums
-        self.weights += other.weights
+        self.sums = self.sums + other.sums  # not in place: either may be a read-only view of a Ray object
+        self.weights = self.weights + other.weights
 
     def result(self) -> Aggregate:
         held = self.weights > 0

@@ -38,19 +38,18 @@ class RunDirectory:
     def scenario(self) -> Path:
         return self.path / "scenario.yaml"
 
-    def create(self, scenario_yaml: str) -> None:
-        """Make the folder and write the resolved scenario; UserError if the folder already holds something."""
+    def require_unused(self) -> None:
+        """UserError if the folder already holds something."""
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise UserError(f"{self.path}: already holds something; give another --run-dir, or --resume {self.path}")
+
+    def create(self, scenario_yaml: str) -> None:
+        """Make the folder, unless it is there, and write the resolved scenario."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self.write_scenario(scenario_yaml)
+            self._write("scenario.yaml", scenario_yaml)
         except OSError as error:
             raise UserError(f"{self.path}: cannot write the run directory: {error.strerror}") from None
-
-    def write_scenario(self, scenario_yaml: str) -> None:
-        """The resolved scenario, again when a resumed run is given more rounds."""
-        self._write("scenario.yaml", scenario_yaml)
 
     def append_round(self, record: RoundRecord) -> None:
         with (self.path / "rounds.jsonl").open("a") as file:

@@ -5,7 +5,16 @@ user has set is left alone.
 """
 
 import os
+from pathlib import Path
+
+
+def _has_token() -> bool:
+    named = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    return named or (Path.home() / ".ray" / "auth_token").is_file()
+
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 # hosts are many small processes by design; this warning would come with every larger fleet
 os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", "worker processes have been started")
+if _has_token():  # Ray ignores a token when it joins a cluster, unless told to use it
+    os.environ.setdefault("RAY_AUTH_MODE", "token")

@@ -39,7 +39,7 @@ class Watcher(Protocol):
 
 
 def execute(experiment: Experiment, directory: RunDirectory, address: str | None, watcher: Watcher) -> Summary:
-    """Run, or go on with, an experiment whose run directory exists.
+    """Run an experiment, or go on with it if the run directory holds a checkpoint.
 
     Raises
     ------
@@ -51,6 +51,7 @@ def execute(experiment: Experiment, directory: RunDirectory, address: str | None
     with session(address) as cluster:
         participants = experiment.scenario.participant_count
         share = host_share(experiment.scenario.runtime, participants, cluster.cpus, cluster.gpus)
+        directory.create(experiment.loaded.to_yaml())
         coordinator = _start(experiment, directory, share)
         try:
             records = list(_ask(coordinator.records.remote(), directory))
@@ -72,8 +73,8 @@ def execute(experiment: Experiment, directory: RunDirectory, address: str | None
 def _start(experiment: Experiment, directory: RunDirectory, share: HostShare) -> ActorHandle:
     """The coordinator, on the node of this process: that is where the run directory is."""
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    actor = ray.remote(Coordinator).options(num_cpus=0, scheduling_strategy=here, concurrency_groups={"watch": 2})
-    return actor.remote(experiment, directory, share)
+    actor = ray.remote(num_cpus=0, concurrency_groups={"watch": 2})(Coordinator)
+    return actor.options(scheduling_strategy=here).remote(experiment, directory, share)
 
 
 def _finished(experiment: Experiment, records: list[RoundRecord]) -> bool:

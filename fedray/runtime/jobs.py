@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 from fedray.errors import UserError
-from fedray.runtime.session import use_token_if_there_is_one
 from fedray.scenario import LoadedScenario
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -37,7 +36,6 @@ class Jobs:
 
     def __init__(self, address: str) -> None:
         """UserError if nobody answers there, or the token is missing or wrong."""
-        use_token_if_there_is_one()
         self.address = address
         with self._plain_errors():
             self.client = JobSubmissionClient(address)

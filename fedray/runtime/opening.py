@@ -25,7 +25,9 @@ def open_run(
         if scenario is None:
             raise UserError("give a SCENARIO to run, or --resume RUN to go on with one")
         loaded = load_scenario(scenario, settings)
-        return loaded, RunDirectory(run_dir or default_folder(loaded.scenario.name))
+        directory = RunDirectory(run_dir or default_folder(loaded.scenario.name))
+        directory.require_unused()
+        return loaded, directory
     directory = RunDirectory(resume)
     if run_dir is not None:
         raise UserError("--run-dir: not together with --resume, which goes on in its own directory")

@@ -5,7 +5,6 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import ray
 
@@ -41,23 +40,14 @@ def session(address: str | None) -> Iterator[Cluster]:
         ray.shutdown()
 
 
-def use_token_if_there_is_one() -> None:
-    """Ray ignores a token unless told to use it; one that the user has set up is meant to be used."""
-    named = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
-    if named or (Path.home() / ".ray" / "auth_token").is_file():
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
-
-
 def _start_embedded() -> None:
-    # a token of its own, in memory only: Ray would leave one readable by all in the home directory
-    os.environ.setdefault("RAY_AUTH_MODE", "token")
-    if os.environ["RAY_AUTH_MODE"] == "token":
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    # Ray asks for a token by default and would leave one, readable by all, in the home directory; ours stays in memory
+    if not any(name in os.environ for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")):
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     ray.init(
         include_dashboard=False,
         log_to_driver=False,
         logging_level="error",
-        _node_ip_address="127.0.0.1",
         _system_config={"enable_metrics_collection": False},
     )
 
@@ -65,7 +55,6 @@ def _start_embedded() -> None:
 def _connect(address: str) -> None:
     if address.startswith("ray://"):
         raise UserError(f"--address: given {address}; allowed: auto, or host:port of a head of the same network")
-    use_token_if_there_is_one()
     try:
         ray.init(address=address, log_to_driver=False, logging_level="error", namespace="fedray")
     except (ConnectionError, ValueError, RuntimeError) as error:
