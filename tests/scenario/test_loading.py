@@ -1,0 +1,81 @@
+"""A scenario means the same wherever and however it is written."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fedray.methods import method_section, scenario_schema
+from fedray.scenario import load_scenario
+from fedray.scenario.source import parse_source
+from tests.conftest import SCENARIOS
+
+
+def test_the_resolved_scenario_loads_to_an_equal_one(scenario, tmp_path: Path) -> None:
+    loaded = scenario("schema_version: 1\nfleet: {groups: [{profile: jetson-tx2, count: 3}]}\nmethod: {name: legend}\n")
+    again = tmp_path / "again.yaml"
+    again.write_text(loaded.to_yaml())
+    assert load_scenario(again).scenario == loaded.scenario
+
+
+def test_without_groups_the_fleet_is_the_legend_testbed(scenario) -> None:
+    groups = scenario().scenario.fleet.groups
+    assert [(group.profile, group.count) for group in groups] == [
+        ("jetson-tx2", 30),
+        ("jetson-xavier-nx", 40),
+        ("jetson-agx-xavier", 10),
+    ]
+
+
+def test_settings_override_the_file(scenario) -> None:
+    text = "schema_version: 1\nfleet:\n  groups:\n    - {profile: jetson-tx2, count: 3}\n"
+    loaded = scenario(text, "fleet.groups.0.count=8", "method.name=legend", "training.optimiser.learning_rate=2e-4")
+    assert loaded.scenario.fleet.groups[0].count == 8
+    assert loaded.scenario.training.optimiser.learning_rate == 2e-4
+    assert method_section(loaded).name == "legend"
+
+
+def test_paths_are_relative_to_the_file_or_to_the_working_directory(scenario, tmp_path: Path) -> None:
+    text = "schema_version: 1\ntask: {dataset: {kind: files, data_dir: here, train: a.csv, test: b.csv}}\n"
+    assert scenario(text).scenario.task.dataset.data_dir == str(tmp_path / "here")
+    assert scenario(text, "task.dataset.data_dir=there").scenario.task.dataset.data_dir == str(Path.cwd() / "there")
+
+
+def test_task_none_is_short_for_no_data(scenario) -> None:
+    assert scenario("schema_version: 1\ntask: none\n").scenario.task.dataset.kind == "none"
+
+
+@pytest.mark.parametrize("path", sorted(SCENARIOS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_ready_scenarios_load_and_point_editors_to_the_schema(path: Path) -> None:
+    method_section(load_scenario(path))
+    first = path.read_text().splitlines()[0]
+    assert first == "# yaml-language-server: $schema=scenario.schema.json"
+
+
+def test_the_schema_file_is_what_the_command_prints() -> None:
+    assert json.loads((SCENARIOS / "scenario.schema.json").read_text()) == scenario_schema()
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text("ab c:#"),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("xyz", min_size=1), inner, max_size=3),
+        max_leaves=12,
+    )
+)
+def test_plain_data_survives_reading(value) -> None:
+    """Oracle: JSON is YAML, and the json module knows what it says."""
+    text = json.dumps({"value": value})
+    assert parse_source("test", text).data == json.loads(text)
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_data_or_one_plain_error(text: str) -> None:
+    from fedray.scenario import ScenarioError
+
+    try:
+        parse_source("test", text)
+    except ScenarioError as error:
+        assert str(error).startswith("test")
