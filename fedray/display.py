@@ -92,8 +92,8 @@ class RunDisplay:
 
 
 def duration(seconds: float) -> str:
-    """1:02:03 for 3,723 seconds."""
-    return str(timedelta(seconds=round(seconds)))
+    """1:02:03 for 3,723 seconds, 12.3 s below two minutes."""
+    return f"{seconds:.1f} s" if seconds < 120 else str(timedelta(seconds=round(seconds)))
 
 
 def size(count: float) -> str:

@@ -11,9 +11,9 @@ from pathlib import Path
 os.environ["HOME"] = tempfile.mkdtemp(prefix="fr-home-")
 os.environ.pop("RAY_ADDRESS", None)
 
-import pytest  # noqa: E402
+import pytest
 
-from fedray.scenario import LoadedScenario, load_scenario  # noqa: E402
+from fedray.scenario import LoadedScenario, load_scenario
 
 PROJECT = Path(__file__).resolve().parents[1]
 SCENARIOS = PROJECT / "scenarios"

@@ -6,13 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrainedTokenizerBase
+from transformers import PretrainedConfig, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from fedray.adapters import BackboneShape, HeadTensor, LoraTarget
 from fedray.errors import UserError
 from fedray.learning.activations import activation_units
-from fedray.learning.classifier import Recipe, Weights, build, head_state, layer_list, load_classifier
+from fedray.learning.classifier import (
+    Recipe,
+    Weights,
+    build,
+    configuration,
+    head_state,
+    layer_list,
+    load_classifier,
+    tokenizer_of,
+)
 from fedray.scenario import LoadedScenario
 from fedray.scenario.source import Key, did_you_mean
 
@@ -46,7 +55,7 @@ class Backbone:
     shape: BackboneShape
 
     def tokenizer(self) -> PreTrainedTokenizerBase:
-        return _tokenizer(self.location)
+        return tokenizer_of(self.location)
 
     def weights(self) -> Weights:
         """All frozen float tensors by name, without the head."""
@@ -67,12 +76,11 @@ def find_backbone(loaded: LoadedScenario, labels: int) -> Backbone:
     model, source = loaded.scenario.model, loaded.source
     location = _locate(loaded)
     try:
-        config = AutoConfig.from_pretrained(location, trust_remote_code=False)
-        tokenizer = _tokenizer(location)
+        config = configuration(location)
+        tokenizer_of(location)
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(source.problem(AT, f"cannot load {model.backbone}: {reason}")) from None
-    config.pad_token_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     recipe = Recipe(config.to_json_string(use_diff=False), model.pooling, labels)
     wanted = model.target_modules or DEFAULT_TARGETS.get(config.model_type)
     if wanted is None:
@@ -152,7 +160,3 @@ def _locate(loaded: LoadedScenario) -> str:
         if not list(folder.glob("*.safetensors")):
             raise loaded.source.error(AT, written, "a folder with *.safetensors (other weight formats are not read)")
     return written
-
-
-def _tokenizer(location: str) -> PreTrainedTokenizerBase:
-    return AutoTokenizer.from_pretrained(location, trust_remote_code=False)

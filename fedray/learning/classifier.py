@@ -10,9 +10,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, PretrainedConfig, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.initialization import no_init_weights
 from transformers.modeling_outputs import SequenceClassifierOutput
+
+from fedray.learning.tokens import padding_token
 
 NORM = 8.0  # pooled vectors get this length, so that one head learning rate suits any backbone
 
@@ -82,16 +92,31 @@ def load_weights(model: nn.Module, weights: Weights) -> nn.Module:
     return model.requires_grad_(False)
 
 
+def configuration(location: str) -> PretrainedConfig:
+    """A model's configuration; one without a padding token (LLaMA) pads with its end-of-text token."""
+    config = AutoConfig.from_pretrained(location, trust_remote_code=False)
+    if config.pad_token_id is None:
+        config.pad_token_id = padding_token(tokenizer_of(location))
+    return config
+
+
+def tokenizer_of(location: str) -> PreTrainedTokenizerBase:
+    """A model's tokenizer; no remote code runs."""
+    return AutoTokenizer.from_pretrained(location, trust_remote_code=False)
+
+
 def load_classifier(location: str, labels: int, pooling: Pooling = "mean") -> nn.Module:
     """A pretrained backbone under a fresh head: what `PeftModel.from_pretrained` puts a run's adapter on.
 
     `location` is a folder or a hub name; only safetensors are read and no remote code runs.
     """
     options = {"use_safetensors": True, "trust_remote_code": False, "dtype": torch.float32}
+    config = configuration(location)
+    config.num_labels = labels
     if pooling == "mean":
-        model: nn.Module = MeanPoolingClassifier(AutoModel.from_pretrained(location, **options), labels)
+        model: nn.Module = MeanPoolingClassifier(AutoModel.from_pretrained(location, config=config, **options), labels)
     else:
-        model = AutoModelForSequenceClassification.from_pretrained(location, num_labels=labels, **options)
+        model = AutoModelForSequenceClassification.from_pretrained(location, config=config, **options)
     return model.eval().requires_grad_(False)
 
 

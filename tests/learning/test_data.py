@@ -1,0 +1,186 @@
+"""Texts, tokens, and who holds which."""
+
+import gzip
+import json
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pytest
+
+from fedray.errors import UserError
+from fedray.learning.corpus import Texts, load_corpus
+from fedray.learning.evaluation import BLOCK, evaluation_blocks
+from fedray.learning.partition import partition
+from fedray.learning.stdlib_docs import PACKAGES, read_standard_library
+from fedray.learning.tokens import Tokens
+from fedray.learning.trainer import draw_batches
+
+ROWS = [
+    {"text": "a \"quoted' word", "text2": "one", "label": "no", "who": "x"},
+    {"text": "b, with comma", "text2": "two", "label": "yes", "who": "y"},
+    {"text": "c", "text2": "three", "label": "yes", "who": "x"},
+]
+
+
+def test_the_embedded_task_is_what_it_says() -> None:
+    examples = read_standard_library()
+    test = [example for example in examples if example.test]
+    assert 4200 < len(examples) - len(test) < 5200
+    assert 950 < len(test) < 1400
+    assert {example.package for example in test} == set(PACKAGES)
+    assert len({example.text for example in examples}) == len(examples)
+    assert all(8 <= len(example.text.split()) <= 64 for example in examples)
+    largest = max(sum(example.package == package for example in test) for package in PACKAGES)
+    assert 0.15 < largest / len(test) < 0.21
+
+
+def test_a_class_and_its_methods_fall_on_one_side() -> None:
+    examples = read_standard_library()
+    methods = [e for e in examples if e.file == "asyncio/queues.py" and "Queue" in e.text]
+    assert len(methods) > 2
+    by_definition = {}
+    for example in methods:
+        if "| class Queue(" in example.text or "self._maxsize" in example.text:
+            by_definition.setdefault(example.test, []).append(example.text)
+    assert len(by_definition) == 1
+
+
+def write(folder: Path, suffix: str) -> None:
+    table = datasets.Dataset.from_list(ROWS)
+    for name in ("train", "test"):
+        path = folder / f"{name}{suffix}"
+        if suffix == ".jsonl.gz":
+            path.write_bytes(gzip.compress("".join(json.dumps(row) + "\n" for row in ROWS).encode()))
+        elif suffix == ".jsonl":
+            table.to_json(path)
+        elif suffix == ".csv":
+            table.to_csv(path, index=False)
+        elif suffix == ".tsv":
+            lines = ["\t".join(ROWS[0]), *("\t".join(row.values()) for row in ROWS)]
+            path.write_text("\n".join(lines) + "\n")
+        else:
+            table.to_parquet(path)
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz", ".csv", ".tsv", ".parquet"])
+def test_local_files_of_every_format_read_alike(suffix, scenario, tmp_path: Path) -> None:
+    write(tmp_path, suffix)
+    files = f"kind: files, train: train{suffix}, test: test{suffix}, text_pair: text2, natural_id: who"
+    corpus = load_corpus(scenario(f"schema_version: 1\ntask: {{dataset: {{{files}}}}}\n"))
+    assert corpus.label_names == ("no", "yes")
+    assert corpus.train.labels.tolist() == [0, 1, 1]
+    assert corpus.train.texts == [row["text"] for row in ROWS]
+    assert corpus.train.pairs == ["one", "two", "three"]
+    assert corpus.train.owners == ["x", "y", "x"]
+
+
+def test_labels_only_the_test_set_has_are_refused(scenario, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,label\nx,1\n")
+    (tmp_path / "b.csv").write_text("text,label\nx,7\n")
+    loaded = scenario("schema_version: 1\ntask: {dataset: {kind: files, train: a.csv, test: b.csv}}\n")
+    with pytest.raises(UserError, match="no training example has: 7"):
+        load_corpus(loaded)
+
+
+def test_a_file_that_is_not_what_its_name_says_is_refused(scenario, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("not json\n")
+    loaded = scenario("schema_version: 1\ntask: {dataset: {kind: files, train: a.jsonl, test: a.jsonl}}\n")
+    with pytest.raises(UserError, match=r"task.dataset.train: cannot read"):
+        load_corpus(loaded)
+
+
+PARTITIONS = [
+    "kind: iid",
+    "kind: dirichlet, alpha: 0.1",
+    "kind: pathological, labels_per_device: 2",
+    "kind: shard, shards_per_device: 2",
+    "kind: size-skewed, growth: linear",
+    "kind: natural-id",
+]
+
+
+def some_texts(count: int = 600) -> Texts:
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 6, count)
+    return Texts(["x"] * count, None, labels, [f"owner-{number}" for number in rng.integers(0, 15, count)])
+
+
+@pytest.mark.parametrize("words", PARTITIONS)
+def test_every_example_goes_to_one_device_before_topping_up(words, scenario) -> None:
+    loaded = scenario(f"schema_version: 1\ntask: {{partition: {{{words}}}, min_examples: 1, too_few: sit-out}}\n")
+    shards = partition(some_texts(), loaded.scenario.task, 20, 3, loaded.source)
+    assert len(shards) == 20
+    held = np.concatenate(shards)
+    assert len(set(held.tolist())) == len(held)
+    assert len(held) == 600
+    again = partition(some_texts(), loaded.scenario.task, 20, 3, loaded.source)
+    assert all((a == b).all() for a, b in zip(shards, again, strict=True))
+
+
+def test_pathological_devices_hold_few_labels(scenario) -> None:
+    loaded = scenario("schema_version: 1\ntask: {partition: {kind: pathological, labels_per_device: 2}}\n", "seed=1")
+    texts = some_texts()
+    shards = partition(texts, loaded.scenario.task, 20, 3, loaded.source)
+    assert max(len(set(texts.labels[shard])) for shard in shards) == 2
+
+
+def test_a_device_with_too_few_examples_tops_up_or_sits_out(scenario) -> None:
+    """80 devices at alpha 0.05 on 600 examples: many would hold next to nothing."""
+    skewed = "schema_version: 1\ntask: {partition: {kind: dirichlet, alpha: 0.05}, min_examples: 8, too_few: %s}\n"
+    topped, seated = (scenario(skewed % rule) for rule in ("top-up", "sit-out"))
+    whole = partition(some_texts(), topped.scenario.task, 80, 3, topped.source)
+    rest = partition(some_texts(), seated.scenario.task, 80, 3, seated.source)
+    assert min(len(shard) for shard in whole) == 8
+    assert all(len(set(shard.tolist())) == len(shard) for shard in whole)
+    sizes = [len(shard) for shard in rest]
+    assert min(sizes) == 0
+    assert all(size == 0 or size >= 8 for size in sizes)
+    for full, seat in zip(whole, rest, strict=True):
+        assert len(seat) == 0 or (full == seat).all()
+
+
+def test_a_partition_that_cannot_be_is_one_plain_error(scenario) -> None:
+    loaded = scenario("schema_version: 1\ntask: {partition: {kind: pathological, labels_per_device: 9}}\n")
+    with pytest.raises(UserError, match=r"task.partition: pathological cannot divide"):
+        partition(some_texts(), loaded.scenario.task, 20, 3, loaded.source)
+    loaded = scenario("schema_version: 1\ntask: {min_examples: 500, too_few: sit-out}\n")
+    with pytest.raises(UserError, match="every device would sit out"):
+        partition(some_texts(), loaded.scenario.task, 20, 3, loaded.source)
+
+
+def some_tokens(lengths: list[int]) -> Tokens:
+    offsets = np.cumsum([0, *lengths]).astype(np.int64)
+    return Tokens(np.arange(1, offsets[-1] + 1, dtype=np.int32), None, offsets, np.zeros(len(lengths), np.int64), 0)
+
+
+def test_batches_are_padded_to_a_multiple_of_16_on_the_right() -> None:
+    batch = some_tokens([3, 17, 5]).batch(np.array([2, 0]))
+    ids, mask = batch.inputs["input_ids"], batch.inputs["attention_mask"]
+    assert ids.shape == (2, 16)
+    assert ids[1, :4].tolist() == [1, 2, 3, 0]
+    assert mask.sum(1).tolist() == [5, 3]
+    assert some_tokens([3, 17]).batch(np.array([0, 1])).inputs["input_ids"].shape == (2, 32)
+
+
+def test_batches_draw_the_shard_evenly_and_group_like_lengths() -> None:
+    lengths = np.arange(1, 41)
+    shard = np.arange(0, 40, 2)
+    batches = draw_batches(shard, lengths, steps=6, batch_size=5, rng=np.random.default_rng(0))
+    assert [len(batch) for batch in batches] == [5] * 6
+    counts = np.bincount(np.concatenate(batches), minlength=40)[shard]
+    assert set(counts.tolist()) == {1, 2}  # 30 draws from 20 examples
+    spread = np.mean([np.ptp(lengths[batch]) for batch in batches])
+    assert spread < 10  # random batches would spread over about 27
+    tiny = draw_batches(np.array([3]), lengths, steps=2, batch_size=4, rng=np.random.default_rng(0))
+    assert [batch.tolist() for batch in tiny] == [[3] * 4] * 2
+
+
+def test_evaluation_takes_a_fixed_subset_in_blocks() -> None:
+    tokens = some_tokens(np.random.default_rng(0).integers(1, 30, 300).tolist())
+    whole = evaluation_blocks(tokens, None, seed=1)
+    assert sorted(np.concatenate(whole).tolist()) == list(range(300))
+    assert [len(block) for block in whole] == [BLOCK] * 4 + [300 - 4 * BLOCK]
+    some = np.concatenate(evaluation_blocks(tokens, 100, seed=1))
+    assert len(set(some.tolist())) == 100
+    assert (some == np.concatenate(evaluation_blocks(tokens, 100, seed=1))).all()
