@@ -53,9 +53,8 @@ def reproduce(published: Sequence[float]) -> tuple[list[Row], float, float]:
 
 def main() -> None:
     rows, throughput, overhead = reproduce(TX2_SECONDS)
-    print(
-        f"effective {throughput / 1e9:.0f} GFLOP/s ({throughput / TX2_PEAK_FLOPS:.1%} of peak), overhead {overhead:.3f} s"
-    )
+    share = throughput / TX2_PEAK_FLOPS
+    print(f"effective {throughput / 1e9:.0f} GFLOP/s ({share:.1%} of peak), overhead {overhead:.3f} s")
     print("depth  published  reproduced   error")
     for row in rows:
         print(f"{row.depth:5}  {row.published:8.3f}s  {row.reproduced:9.3f}s  {row.error:+6.1%}")

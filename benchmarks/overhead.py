@@ -14,11 +14,12 @@ import statistics
 import tempfile
 import time
 from collections.abc import Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 import ray
 import torch
+from ray.actor import ActorHandle
 
 from fedray.adapters import initial_values
 from fedray.learning.adapted import AdaptedModel
@@ -76,9 +77,8 @@ def main() -> None:
         print(f"round of training, 80 devices x 2 steps x 4 texts, {share.hosts} processes: {ours:.2f} s")
         print(f"the same steps in a bare PyTorch loop: {theirs:.2f} s")
         ratios = sorted(mine / other for mine, other in pairs)
-        print(
-            f"ratio {statistics.median(ratios):.3f} (aim: at most 1.1; of {repeats} pairs {ratios[0]:.3f}-{ratios[-1]:.3f})"
-        )
+        spread = f"{repeats} pairs from {ratios[0]:.3f} to {ratios[-1]:.3f}"
+        print(f"ratio {statistics.median(ratios):.3f} (aim: at most 1.1; {spread})")
 
 
 def _experiment(text: str, folder: Path) -> Experiment:
@@ -87,7 +87,7 @@ def _experiment(text: str, folder: Path) -> Experiment:
     return prepare(load_scenario(path))
 
 
-def _coordinator(experiment: Experiment, folder: Path, cpus: float) -> Any:
+def _coordinator(experiment: Experiment, folder: Path, cpus: float) -> ActorHandle:
     directory = RunDirectory(folder)
     directory.create(experiment.loaded.to_yaml())
     share = host_share(experiment.scenario.runtime, len(experiment.fleet), cpus, 0)
@@ -95,7 +95,7 @@ def _coordinator(experiment: Experiment, folder: Path, cpus: float) -> Any:
     return actor.remote(experiment, directory, share)
 
 
-def _round(coordinator: Any) -> float:
+def _round(coordinator: ActorHandle) -> float:
     started = time.perf_counter()
     ray.get(coordinator.run_round.remote())
     return time.perf_counter() - started
@@ -136,7 +136,7 @@ class BareLoop:
             process.join()
 
 
-def _bare_process(pipe: Any, kit: Kit, devices: Sequence[int], steps: int) -> None:
+def _bare_process(pipe: Connection, kit: Kit, devices: Sequence[int], steps: int) -> None:
     torch.set_num_threads(1)
     model = AdaptedModel(load_weights(build(kit.recipe), kit.weights), kit.shape, kit.spec)
     model.take_up(kit.spec, initial_values(model.layout, kit.seed))

@@ -1,7 +1,6 @@
 """The command line: parse, call, print."""
 
 import json
-import signal
 import sys
 from dataclasses import asdict
 from enum import StrEnum
@@ -54,7 +53,6 @@ def run(
     from fedray.runtime.opening import open_run
 
     loaded, directory = open_run(scenario, settings, run_dir, resume)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # how jobs are stopped
     with RunDisplay(err, quiet) as display:
         summary = execute(prepare(loaded), directory, address, display)
     if as_json:

@@ -10,6 +10,8 @@ from pathlib import Path
 # before anything imports ray: tests never touch the user's token, nor find the user's cluster
 os.environ["HOME"] = tempfile.mkdtemp(prefix="fr-home-")
 os.environ.pop("RAY_ADDRESS", None)
+os.environ["RAY_AUTH_MODE"] = "token"
+os.environ["RAY_AUTH_TOKEN"] = "tests-" + "0123456789abcdef" * 2
 
 import pytest
 

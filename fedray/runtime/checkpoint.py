@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from fedray.errors import UserError
@@ -70,5 +71,5 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
             wall_seconds=facts["wall_seconds"],
             peak_memory_bytes=facts["peak_memory_bytes"],
         )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise UserError(f"{complete[-1]}: not a checkpoint: {error}") from None

@@ -121,8 +121,8 @@ class Coordinator:
                 target_accuracy=self.experiment.scenario.training.stop.target_accuracy,
             )
             summary = summarise(standing.records, tally, status)
+            self.directory.write_summary(summary)  # first: a stopped job has three seconds
             self._save_adapter(judged)
-            self.directory.write_summary(summary)
         self.fieldwork.hosts.close()
         if self.exporter:
             self.exporter.close()

@@ -1,6 +1,8 @@
 """One run from beginning to end, as the process that asked for it sees it."""
 
-from collections.abc import Sequence
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import ray
@@ -15,6 +17,7 @@ from fedray.runtime.experiment import Experiment
 from fedray.runtime.fieldwork import Progress
 from fedray.runtime.hosts import HostShare, host_share
 from fedray.runtime.session import session
+from fedray.scenario.schema import Training
 
 POLL_SECONDS = 0.5  # how often the round under way is asked how far it is
 
@@ -48,7 +51,7 @@ def execute(experiment: Experiment, directory: RunDirectory, address: str | None
     RunInterruptedError
         on Ctrl-C; completed rounds are kept.
     """
-    with session(address) as cluster:
+    with session(address) as cluster, _sigterm_interrupts():
         participants = experiment.scenario.participant_count
         share = host_share(experiment.scenario.runtime, participants, cluster.cpus, cluster.gpus)
         directory.create(experiment.loaded.to_yaml())
@@ -56,7 +59,7 @@ def execute(experiment: Experiment, directory: RunDirectory, address: str | None
         try:
             records = list(_ask(coordinator.records.remote(), directory))
             watcher.started(experiment, directory, records, _ask(coordinator.metrics_url.remote(), directory))
-            while not _finished(experiment, records):
+            while not is_finished(experiment.scenario.training, records):
                 records.append(_await_round(coordinator, directory, watcher))
                 watcher.completed(records[-1])
             return _conclude(coordinator, "completed")
@@ -70,6 +73,16 @@ def execute(experiment: Experiment, directory: RunDirectory, address: str | None
             ray.kill(coordinator)
 
 
+@contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    """Jobs are stopped by SIGTERM; it means Ctrl-C. Ray sets a handler of its own, so this comes later."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _start(experiment: Experiment, directory: RunDirectory, share: HostShare) -> ActorHandle:
     """The coordinator, on the node of this process: that is where the run directory is."""
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
@@ -77,17 +90,14 @@ def _start(experiment: Experiment, directory: RunDirectory, share: HostShare) ->
     return actor.options(scheduling_strategy=here).remote(experiment, directory, share)
 
 
-def _finished(experiment: Experiment, records: list[RoundRecord]) -> bool:
-    training = experiment.scenario.training
-    stop = training.stop
-    if len(records) >= training.rounds:
-        return True
-    if not records:
-        return False
-    last = records[-1]
-    if stop.emulated_hours is not None and last.emulated_seconds >= 3600 * stop.emulated_hours:
-        return True
-    return stop.target_accuracy is not None and last.accuracy is not None and last.accuracy >= stop.target_accuracy
+def is_finished(training: Training, records: Sequence[RoundRecord]) -> bool:
+    """Whether the last round is done, the target accuracy reached, or the emulated time used up."""
+    if not records or len(records) >= training.rounds:
+        return bool(records)
+    last, stop = records[-1], training.stop
+    late = stop.emulated_hours is not None and last.emulated_seconds >= 3600 * stop.emulated_hours
+    good = stop.target_accuracy is not None and last.accuracy is not None and last.accuracy >= stop.target_accuracy
+    return late or good
 
 
 def _await_round(coordinator: ActorHandle, directory: RunDirectory, watcher: Watcher) -> RoundRecord:

@@ -1,6 +1,7 @@
 """Runs as jobs of a Ray cluster, over Ray's job API, with the cluster's token."""
 
 import asyncio
+import logging
 import shlex
 import sys
 import tempfile
@@ -37,6 +38,7 @@ class Jobs:
     def __init__(self, address: str) -> None:
         """UserError if nobody answers there, or the token is missing or wrong."""
         self.address = address
+        logging.getLogger("ray").setLevel(logging.WARNING)  # it would report every upload
         with self._plain_errors():
             self.client = JobSubmissionClient(address)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fedray.errors import UserError
 from fedray.results import RunDirectory
-from fedray.scenario import LoadedScenario, Scenario, load_scenario
+from fedray.scenario import LoadedScenario, load_scenario
 
 MAY_CHANGE = ("name", "runtime", "telemetry", "training.rounds", "training.stop")  # none of them changes a past round
 
@@ -35,7 +35,7 @@ def open_run(
         raise UserError(f"{resume}: not a run directory (it has no scenario.yaml)")
     before = load_scenario(directory.scenario).scenario
     loaded = load_scenario(scenario or directory.scenario, settings)
-    if changed := _changed(before, loaded.scenario):
+    if changed := _changed(before.model_dump(), loaded.scenario.model_dump()):
         raise UserError(f"--resume {resume}: {changed} differs from the run's; only {', '.join(MAY_CHANGE)} may change")
     return loaded, directory
 
@@ -49,14 +49,13 @@ def default_folder(name: str) -> Path:
     return folder
 
 
-def _changed(before: Scenario, after: Scenario) -> str | None:
-    """The first dotted key that differs and may not."""
-    old, new = before.model_dump(), after.model_dump()
-    for key in old:
-        inner = old[key].keys() | new[key].keys() if key == "training" else [None]
-        for name in sorted(inner, key=str):
-            dotted = f"{key}.{name}" if name else key
-            same = old[key].get(name) == new[key].get(name) if name else old[key] == new[key]
-            if not same and dotted not in MAY_CHANGE:
-                return dotted
+def _changed(before: object, after: object, key: str = "") -> str | None:
+    """The first dotted key whose values differ and that may not change."""
+    if key in MAY_CHANGE or before == after:
+        return None
+    if not (isinstance(before, dict) and isinstance(after, dict)):
+        return key
+    for name in sorted(before.keys() | after.keys()):
+        if found := _changed(before.get(name), after.get(name), f"{key}.{name}" if key else name):
+            return found
     return None

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 import ray
 
 from fedray.errors import UserError
+
+CONNECT_SECONDS = 5.0  # for a first answer of a head
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,21 @@ def _start_embedded() -> None:
 
 
 def _connect(address: str) -> None:
-    if address.startswith("ray://"):
-        raise UserError(f"--address: given {address}; allowed: auto, or host:port of a head of the same network")
+    if address != "auto":
+        _require_listener(address)
     try:
         ray.init(address=address, log_to_driver=False, logging_level="error", namespace="fedray")
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"--address: cannot join the Ray cluster at {address}: {reason}") from None
+
+
+def _require_listener(address: str) -> None:
+    """Ray itself would try for minutes before it says that nobody is there."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or "://" in address:
+        raise UserError(f"--address: given {address!r}; allowed: auto, or host:port of a head, e.g. 10.0.0.1:6379")
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(f"--address: no Ray head answers at {address}: {error}") from None

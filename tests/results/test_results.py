@@ -21,8 +21,43 @@ from fedray.results import (
 )
 from tests.shapes import shape
 
-SUMMARY_KEYS = ["schema_version", "run_id", "status", "method", "rounds_completed", "devices", "final_accuracy", "best_accuracy", "emulated_seconds", "wall_seconds", "bytes_up", "bytes_down", "mean_waiting_seconds", "energy_joules", "peak_memory_bytes", "updates_rejected", "result_digest", "target"]
-ROUND_KEYS = ["round", "emulated_seconds", "round_seconds", "mean_waiting_seconds", "accuracy", "loss", "bytes_up", "bytes_down", "energy_joules", "participants", "dropped", "rejected", "groups", "mean_depth", "mean_rank"]
+SUMMARY_KEYS = [
+    "schema_version",
+    "run_id",
+    "status",
+    "method",
+    "rounds_completed",
+    "devices",
+    "final_accuracy",
+    "best_accuracy",
+    "emulated_seconds",
+    "wall_seconds",
+    "bytes_up",
+    "bytes_down",
+    "mean_waiting_seconds",
+    "energy_joules",
+    "peak_memory_bytes",
+    "updates_rejected",
+    "result_digest",
+    "target",
+]
+ROUND_KEYS = [
+    "round",
+    "emulated_seconds",
+    "round_seconds",
+    "mean_waiting_seconds",
+    "accuracy",
+    "loss",
+    "bytes_up",
+    "bytes_down",
+    "energy_joules",
+    "participants",
+    "dropped",
+    "rejected",
+    "groups",
+    "mean_depth",
+    "mean_rank",
+]
 
 
 def a_round(number: int, accuracy: float | None, seconds: float = 10.0) -> RoundRecord:

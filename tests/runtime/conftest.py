@@ -1,0 +1,100 @@
+"""One Ray for all runs of these tests, a small task with a real model, and somebody who watches."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from fedray.learning.stdlib_docs import read_standard_library
+from fedray.results import RoundRecord, RunDirectory, Summary
+from fedray.runtime.driver import execute
+from fedray.runtime.experiment import Experiment, prepare
+from fedray.runtime.fieldwork import Progress
+from fedray.scenario import load_scenario
+
+PACKAGES = ("email", "tkinter", "xml")
+
+
+@pytest.fixture(scope="session")
+def ray_address() -> Iterator[str]:
+    """A Ray of three CPUs on this machine."""
+    from ray.cluster_utils import Cluster
+
+    head = {"num_cpus": 3, "include_dashboard": False, "object_store_memory": 300 * 2**20}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    yield cluster.address
+    cluster.shutdown()
+
+
+@pytest.fixture(scope="session")
+def small_scenario(tmp_path_factory: pytest.TempPathFactory, two_layers: Path) -> Path:
+    """Six boards, 240 of the standard library's definitions, two real layers, three rounds."""
+    folder = tmp_path_factory.mktemp("small")
+    examples = read_standard_library()
+    for name, test, count in (("train", False, 240), ("test", True, 48)):
+        chosen = [
+            example for example in examples if example.test is test and example.package in ("email", "tkinter", "xml")
+        ]
+        step = len(chosen) // count
+        rows = [{"text": example.text, "label": example.package} for example in chosen[::step][:count]]
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    path = folder / "scenario.yaml"
+    path.write_text(f"""
+schema_version: 1
+name: small
+seed: 5
+task:
+  dataset: {{kind: files, train: train.jsonl, test: test.jsonl}}
+  max_length: 32
+model: {{backbone: {two_layers}}}
+fleet:
+  groups:
+    - {{profile: jetson-tx2, count: 4}}
+    - {{profile: jetson-agx-xavier, count: 2}}
+method: {{name: legend, rank: 4}}
+training: {{rounds: 3, local_steps: 2, batch_size: 4}}
+""")
+    return path
+
+
+@dataclass
+class Watching:
+    """Records what a run says; `after_round` is called after each round."""
+
+    after_round: Callable[[RoundRecord], None] = lambda record: None
+    before: Sequence[RoundRecord] = ()
+    records: list[RoundRecord] = field(default_factory=list)
+    progress: list[Progress] = field(default_factory=list)
+    metrics_url: str | None = None
+
+    def started(
+        self,
+        experiment: Experiment,
+        directory: RunDirectory,
+        records: Sequence[RoundRecord],
+        metrics_url: str | None,
+    ) -> None:
+        self.before, self.metrics_url = tuple(records), metrics_url
+
+    def progressed(self, progress: Progress) -> None:
+        self.progress.append(progress)
+
+    def completed(self, record: RoundRecord) -> None:
+        self.records.append(record)
+        self.after_round(record)
+
+
+@pytest.fixture
+def run(ray_address: str, small_scenario: Path, tmp_path: Path) -> Callable[..., Summary]:
+    """Run the small scenario with settings, on one host unless they say otherwise; it leaves tmp_path / name."""
+
+    def call(
+        *settings: str, name: str = "run", watching: Watching | None = None, scenario: Path | None = None
+    ) -> Summary:
+        spread = () if any(setting.startswith("runtime.") for setting in settings) else ("runtime.hosts=1",)
+        experiment = prepare(load_scenario(scenario or small_scenario, (*settings, *spread)))
+        return execute(experiment, RunDirectory(tmp_path / name), ray_address, watching or Watching())
+
+    return call

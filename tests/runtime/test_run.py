@@ -1,0 +1,217 @@
+"""Whole runs of real training on a real Ray."""
+
+import json
+import os
+import signal
+import urllib.request
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from peft import PeftModel
+
+from fedray.errors import RunInterruptedError, UserError
+from fedray.learning.adapted import AdaptedModel
+from fedray.learning.classifier import load_classifier
+from fedray.learning.evaluation import combine, evaluate_block
+from fedray.results import RunDirectory
+from fedray.runtime.experiment import prepare
+from fedray.scenario import load_scenario
+from tests.runtime.conftest import Watching
+
+
+@pytest.fixture(scope="module")
+def digests() -> dict[str, str]:
+    """The digest of the undisturbed small run, found by the first test that needs it."""
+    return {}
+
+
+@pytest.fixture
+def undisturbed(run, digests) -> str:
+    if "small" not in digests:
+        digests["small"] = run(name="undisturbed").result_digest
+    return digests["small"]
+
+
+@pytest.mark.parametrize(
+    "spread",
+    [pytest.param("runtime.hosts=2", marks=pytest.mark.slow), "runtime.hosts=3", "runtime.devices_per_host=1"],
+)
+def test_digest_does_not_depend_on_who_carried_the_devices(spread, run, undisturbed) -> None:
+    assert run(spread).result_digest == undisturbed
+
+
+def test_digest_follows_the_seed(run, undisturbed) -> None:
+    assert run("seed=6").result_digest != undisturbed
+
+
+def test_a_stopped_run_goes_on_to_the_same_digest(run, undisturbed, tmp_path: Path) -> None:
+    def interrupt(record) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(RunInterruptedError, match=r"stopped after round 1; .*--resume"):
+        run("runtime.hosts=2", watching=Watching(interrupt))
+    directory = RunDirectory(tmp_path / "run")
+    assert directory.summary().status == "stopped"
+    assert directory.summary().rounds_completed == 1
+    directory.append_round(replace(directory.rounds()[0], round=2))  # as if round 2 had died before its checkpoint
+    with (directory.path / "rounds.jsonl").open("a") as file:
+        file.write('{"round": 3, "emu')
+
+    watching = Watching()
+    summary = run(watching=watching)
+
+    assert summary.result_digest == undisturbed
+    assert summary.status == "completed"
+    assert [record.round for record in watching.before] == [1]
+    assert [record.round for record in watching.records] == [2, 3]
+    assert [record.round for record in directory.rounds()] == [1, 2, 3]
+
+
+def hosts_of_this_session() -> list[int]:
+    """Host actors started by this test session, told by its home folder: nobody else's process is touched."""
+    mine = f"HOME={os.environ['HOME']}".encode()
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                if (process / "cmdline").read_bytes().startswith(b"ray::Host") and mine in (
+                    process / "environ"
+                ).read_bytes().split(b"\0"):
+                    found.append(int(process.name))
+            except OSError:
+                continue
+    return found
+
+
+def test_a_host_that_dies_costs_time_and_nothing_else(run, undisturbed) -> None:
+    killed = []
+
+    def kill_one(record) -> None:
+        if not killed:
+            killed.append(hosts_of_this_session()[0])
+            os.kill(killed[0], signal.SIGKILL)
+
+    watching = Watching(kill_one)
+    assert run("runtime.hosts=2", watching=watching).result_digest == undisturbed
+    assert killed
+
+
+def test_the_saved_adapter_reproduces_the_reported_accuracy(run, small_scenario: Path, tmp_path: Path) -> None:
+    summary = run()
+    experiment = prepare(load_scenario(small_scenario))
+    backbone, data = experiment.backbone, experiment.data
+    method = experiment.method()
+    loaded = PeftModel.from_pretrained(load_classifier(backbone.location, 3), tmp_path / "run" / "adapter")
+    judge = AdaptedModel(load_classifier(backbone.location, 3), backbone.shape, method.adapter())
+    judge.peft = loaded
+    score = combine([evaluate_block(judge, data.test, block) for block in data.blocks])
+    assert score.accuracy == summary.final_accuracy
+    assert score.accuracy > 0.4  # three labels
+
+
+def test_learning_happens_and_the_trail_is_complete(run, tmp_path: Path) -> None:
+    summary = run("training.rounds=4", "training.local_steps=4")
+    directory = RunDirectory(tmp_path / "run")
+    rounds = directory.rounds()
+    assert rounds[-1].loss < rounds[0].loss
+    assert directory.summary() == summary
+    devices = [json.loads(line) for line in (directory.path / "devices.jsonl").read_text().splitlines()]
+    assert len(devices) == 4 * 6
+    assert all(device["loss"] > 0 for device in devices)
+    for record in rounds:
+        mine = [device for device in devices if device["round"] == record.round]
+        assert sum(device["bytes_up"] for device in mine) == record.bytes_up
+        assert sum(device["joules"] for device in mine) == pytest.approx(record.energy_joules)
+    ends = [record.emulated_seconds for record in rounds]
+    assert ends == pytest.approx([sum(r.round_seconds for r in rounds[: i + 1]) for i in range(4)])
+    assert load_scenario(directory.scenario).scenario.name == "small"
+    assert not list(directory.path.rglob("*.tmp"))
+
+
+@pytest.mark.slow
+def test_local_heads_never_travel(run, tmp_path: Path) -> None:
+    local = run("model.head=local", "runtime.hosts=2", name="local")
+    shared = run("runtime.hosts=2", name="shared")
+    head = 4 * (3 * 384 + 3)
+    assert shared.bytes_up > local.bytes_up
+    first = [RunDirectory(tmp_path / name).rounds()[0] for name in ("shared", "local")]
+    assert first[0].bytes_down - first[1].bytes_down >= 6 * head
+    assert run("model.head=local", name="again").result_digest == local.result_digest
+    frozen = run("model.head=frozen", name="frozen")
+    assert frozen.bytes_up == local.bytes_up
+    assert frozen.result_digest != local.result_digest
+
+
+@pytest.mark.slow
+def test_local_heads_survive_an_interruption(run) -> None:
+    whole = run("model.head=local", name="whole")
+
+    def interrupt(record) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(RunInterruptedError):
+        run("model.head=local", name="broken", watching=Watching(interrupt))
+    assert run("model.head=local", name="broken").result_digest == whole.result_digest
+
+
+def test_a_diverging_device_is_rejected_counted_and_named(run, tmp_path: Path) -> None:
+    summary = run("training.optimiser.learning_rate=1e30", "training.rounds=1")
+    assert summary.updates_rejected == 6
+    lines = (tmp_path / "run" / "devices.jsonl").read_text().splitlines()
+    assert {json.loads(line)["rejected"] for line in lines} <= {"not-finite", "too-large"}
+    assert summary.status == "completed"
+
+
+def test_boards_without_the_memory_are_dropped_and_the_rest_goes_on(run, small_scenario: Path, tmp_path: Path) -> None:
+    boards = tmp_path / "boards"
+    boards.mkdir()
+    (boards / "tiny.yaml").write_text(
+        "name: tiny\ntitle: Too small\nmemory_gb: 0.02\nreserved_gb: 0.01\nutilisation: 0.5\nstep_overhead_ms: 0.0\n"
+        "radio_watts: 1.0\ndefault_mode: ONLY\nmodes: {ONLY: {fp32_tflops: 1.0, watts: 10.0}}\n"
+        "sources: {memory_gb: a, reserved_gb: a, utilisation: a, step_overhead_ms: a, radio_watts: a, modes: a}\n"
+    )
+    summary = run(
+        f"fleet.catalogue={boards}",
+        "fleet.groups=[{profile: tiny, count: 2}, {profile: jetson-tx2, count: 4}]",
+        "training.rounds=1",
+    )
+    (record,) = RunDirectory(tmp_path / "run").rounds()
+    assert (record.participants, record.dropped) == (6, 2)
+    assert summary.status == "completed"
+    assert summary.final_accuracy is not None
+
+
+def test_a_task_without_data_moves_adapters_and_nothing_else(run, tmp_path: Path) -> None:
+    plain = tmp_path / "none.yaml"
+    plain.write_text(
+        "schema_version: 1\ntask: none\nmodel: {target_modules: [query]}\nmethod: {name: fedit, rank: 1, depth: 1}\n"
+        "fleet: {groups: [{profile: jetson-tx2, count: 50}]}\ntraining: {rounds: 2, participants: 20}\n"
+    )
+    summary = run(scenario=plain)
+    assert summary.final_accuracy is None
+    # rank 1 on one 384 x 384 module and a head of two labels
+    assert summary.bytes_up == 2 * 20 * 4 * (2 * 384 + 2 * 384 + 2)
+
+
+def test_prometheus_can_read_a_run_while_it_goes_on(run) -> None:
+    seen = []
+
+    def scrape(record) -> None:
+        with urllib.request.urlopen(watching.metrics_url) as answer:
+            seen.append(answer.read().decode())
+
+    watching = Watching(scrape)
+    run("telemetry.prometheus_port=0", "training.rounds=2", watching=watching)
+    assert 'fedray_round{method="legend",run="run"} 1.0' in seen[0]
+    assert 'fedray_round{method="legend",run="run"} 2.0' in seen[1]
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(watching.metrics_url)
+
+
+def test_a_cluster_too_small_is_said_at_once(run, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"runtime.gpus_per_host: .* exceed the cluster's 0 GPUS"):
+        run("runtime.gpus_per_host=1.0", "runtime.hosts=1")
+    with pytest.raises(UserError, match=r"runtime.cpus_per_host: 4 hosts × 1 exceed the cluster's 3"):
+        run("runtime.cpus_per_host=1.0", "runtime.hosts=4")
+    assert not (tmp_path / "run").exists()

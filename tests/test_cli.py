@@ -1,0 +1,168 @@
+"""The command line as a user and as a script meet it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PROJECT, SCENARIOS
+
+QUICKSTART = SCENARIOS / "quickstart.yaml"
+PLAN_KEYS = {"round", "round_seconds", "mean_waiting_seconds", "bytes_up", "bytes_down", "groups", "devices"}
+GROUP_KEYS = {"id", "devices", "depth", "inner_rounds", "label_divergence"}
+DEVICE_KEYS = set(
+    [
+        "id",
+        "profile",
+        "mode",
+        "group",
+        "depth",
+        "ranks",
+        "quantised_layers",
+        "compute_seconds",
+        "download_seconds",
+        "upload_seconds",
+        "waiting_seconds",
+        "bytes_up",
+        "bytes_down",
+        "memory_bytes",
+        "memory_limit_bytes",
+        "joules",
+        "fits",
+    ]
+)
+
+
+def a_plan(fedray, *words: object) -> dict:
+    result = fedray("plan", QUICKSTART, "--json", *words)
+    assert result.code == 0, result.err
+    return json.loads(result.out)
+
+
+def test_plan_prints_the_contract(fedray) -> None:
+    plan = a_plan(fedray)
+    assert set(plan) == PLAN_KEYS
+    assert set(plan["groups"][0]) == GROUP_KEYS
+    assert set(plan["devices"][0]) == DEVICE_KEYS
+    assert len(plan["devices"]) == 80
+    assert plan["round_seconds"] == pytest.approx(
+        max(
+            device["download_seconds"] + device["compute_seconds"] + device["upload_seconds"]
+            for device in plan["devices"]
+        )
+    )
+
+
+def test_legend_plans_a_shorter_round_than_fedit_and_spares_the_slow(fedray) -> None:
+    """The issue's claim: slow devices train less deep, ranks never fall towards the output, the round is shorter."""
+    legend = a_plan(fedray, "--round", 4)
+    fedit = a_plan(fedray, "--round", 4, "--set", "method={name: fedit, rank: 8}")
+    assert legend["round_seconds"] < 0.6 * fedit["round_seconds"]
+    assert legend["mean_waiting_seconds"] < fedit["mean_waiting_seconds"]
+    for device in legend["devices"]:
+        assert device["ranks"] == sorted(device["ranks"])
+        assert len(device["ranks"]) == device["depth"]
+    # what the same device takes at full depth says how slow it is
+    full = {
+        device["id"]: device["download_seconds"] + device["compute_seconds"] + device["upload_seconds"]
+        for device in fedit["devices"]
+    }
+    by_speed = sorted(legend["devices"], key=lambda device: full[device["id"]])
+    fastest, slowest = by_speed[:20], by_speed[-20:]
+    assert sum(device["depth"] for device in slowest) < sum(device["depth"] for device in fastest) / 2
+
+
+def test_plan_for_people_names_every_profile(fedray) -> None:
+    text = fedray("plan", QUICKSTART).out
+    for word in ("jetson-tx2", "jetson-xavier-nx", "jetson-agx-xavier", "waiting", "out of memory"):
+        assert word in text
+
+
+def test_validate_says_what_a_scenario_comes_to(fedray) -> None:
+    assert "80 devices, 10 rounds" in fedray("validate", QUICKSTART).out
+    assert json.loads(fedray("validate", QUICKSTART, "--json").out)["training"]["rounds"] == 10
+
+
+@pytest.mark.parametrize("shelf", ["devices", "methods", "datasets", "backbones"])
+def test_every_shelf_of_the_catalogue(shelf, fedray) -> None:
+    assert fedray("catalog", shelf).code == 0
+    assert len(json.loads(fedray("catalog", shelf, "--json").out)) >= 2
+
+
+def test_schema_is_json_schema_that_ready_scenarios_satisfy(fedray) -> None:
+    """Oracle: the jsonschema package."""
+    import jsonschema
+    import yaml
+
+    schema = json.loads(fedray("schema").out)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    for path in SCENARIOS.glob("*.yaml"):
+        jsonschema.validate(yaml.safe_load(path.read_text()), schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"schema_version": 1, "method": {"name": "legend", "rnk": 3}}, schema)
+
+
+def test_wrong_words_exit_2(fedray) -> None:
+    assert fedray("plan", QUICKSTART, "--round", "0").code == 2
+    assert fedray("catalog", "phones").code == 2
+    assert fedray("fly").code == 2
+    assert fedray("run").code == 2
+    assert fedray("jobs", "--address", "http://127.0.0.1:9").code == 2
+
+
+def test_help_costs_no_heavy_import() -> None:
+    code = "import sys, fedray.cli; print(sorted({'torch', 'ray', 'transformers'} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PROJECT)
+    assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_says_what_is_kept_and_exits_130(tmp_path: Path) -> None:
+    """A real process, a real Ctrl-C, a real resume on Ray's own embedded cluster."""
+    words = [
+        QUICKSTART,
+        "--set",
+        "fleet.groups=[{profile: jetson-tx2, count: 4}]",
+        "--set",
+        "task.eval.max_examples=16",
+    ]
+    command = [sys.executable, "-m", "fedray", "run", *map(str, words), "--run-dir", str(tmp_path / "run")]
+    process = subprocess.Popen(
+        [*command, "--set", "training.rounds=500"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    rounds = tmp_path / "run" / "rounds.jsonl"
+    deadline = time.monotonic() + 120
+    while not rounds.is_file() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.2)
+    os.kill(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert "--resume" in err
+    assert "Traceback" not in err
+    done = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert done["status"] == "stopped"
+
+    more = done["rounds_completed"] + 1
+    resumed = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "fedray",
+            "run",
+            "--resume",
+            str(tmp_path / "run"),
+            "--set",
+            f"training.rounds={more}",
+            "--json",
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert resumed.returncode == 0, resumed.stderr
+    assert json.loads(resumed.stdout)["rounds_completed"] == more
+    assert json.loads(resumed.stdout)["status"] == "completed"
