@@ -36,4 +36,5 @@ check: setup  ## ruff, mypy --strict, import-linter
 
 bench: setup  ## The measured claims of the README
 	$(BIN)/python benchmarks/cost_model.py
+	$(BIN)/python benchmarks/depth.py
 	$(BIN)/python benchmarks/overhead.py

@@ -1,8 +1,7 @@
 """Where every random number of a run comes from.
 
 A generator is keyed by (run seed, purpose, round, device), never by global state or by the order in which things
-happen to arrive. Draws for a whole fleet use one generator keyed by (run seed, purpose, round) whose i-th value
-belongs to device i, so a device keeps its luck when the fleet grows behind it.
+happen to arrive. Draws for a whole fleet or group use one generator keyed by (run seed, purpose, round, group).
 """
 
 from enum import IntEnum

@@ -24,14 +24,15 @@ def activation_units(recipe: Recipe, shape: BackboneShape, sequence_length: int)
     small = replace(recipe, config_json=config.to_json_string(use_diff=False))
     spec = AdapterSpec((RANK, RANK), (0, 1), 1.0)
     model = AdaptedModel(build(small), replace(shape, layers=2), spec)
-    saved = _saved_bytes(model, spec, sequence_length) - _saved_bytes(model, spec.deepest(1), sequence_length)
-    return saved / (4 * sequence_length * shape.hidden)
-
-
-def _saved_bytes(model: AdaptedModel, spec: AdapterSpec, sequence_length: int) -> int:
-    model.take_up(spec, np.zeros(layout_of(model.shape, spec).size, np.float32))
     ids = torch.zeros((1, sequence_length), dtype=torch.int64)
     batch = Batch({"input_ids": ids, "attention_mask": torch.ones_like(ids)}, torch.zeros(1, dtype=torch.int64))
+    one_layer = saved_bytes(model, spec, batch) - saved_bytes(model, spec.deepest(1), batch)
+    return one_layer / (4 * sequence_length * shape.hidden)
+
+
+def saved_bytes(model: AdaptedModel, spec: AdapterSpec, batch: Batch) -> int:
+    """Bytes that a forward pass with an adapter keeps for backward, by unique storage, without parameters."""
+    model.take_up(spec, np.zeros(layout_of(model.shape, spec).size, np.float32))
     parameters = {parameter.untyped_storage().data_ptr() for parameter in model.peft.parameters()}
     storages: dict[int, int] = {}
 

@@ -47,26 +47,45 @@ class Standing:
         return self.records[-1].emulated_seconds if self.records else 0.0
 
 
+@dataclass(frozen=True)
+class Opening:
+    """What is there when a run begins: rounds completed before, and where Prometheus finds it, if it does."""
+
+    records: tuple[RoundRecord, ...]
+    metrics_url: str | None
+
+
 class Coordinator:
     """Responsibilities: run the rounds in order, hold the server's state, leave a complete trail on disk."""
 
     def __init__(self, experiment: Experiment, directory: RunDirectory, share: HostShare) -> None:
         self.experiment = experiment
         self.directory = directory
+        self.share = share
         self.method = experiment.method()
         self.layout = layout_of(experiment.backbone.shape, self.method.adapter())
-        self.standing = self._first_standing()
         self.committing = threading.Lock()
-        equipment = Equipment(
-            shape=experiment.backbone.shape,
-            head=experiment.scenario.model.head,
-            fold=self.method.fold(),
-            kit=experiment.kit(self.method),
-        )
-        self.fieldwork = Fieldwork(Hosts(equipment, share), len(self.standing.records))
-        telemetry = experiment.scenario.telemetry
+
+    def open(self) -> Opening:
+        """Take up the last checkpoint, start the hosts and the Prometheus endpoint.
+
+        Raises
+        ------
+        UserError
+            if the checkpoint is damaged or the port is taken.
+        """
+        self.standing = self._first_standing()
+        telemetry = self.experiment.scenario.telemetry
         port = telemetry.prometheus_port
         self.exporter = Exporter(port, telemetry.prometheus_bind) if port is not None else None
+        equipment = Equipment(
+            shape=self.experiment.backbone.shape,
+            head=self.experiment.scenario.model.head,
+            fold=self.method.fold(),
+            kit=self.experiment.kit(self.method),
+        )
+        self.fieldwork = Fieldwork(Hosts(equipment, self.share), len(self.standing.records))
+        return Opening(self.standing.records, self.exporter.url if self.exporter else None)
 
     def run_round(self) -> RoundRecord:
         """The next round: what the server knows, decides, gets back, and learns from it."""
@@ -94,16 +113,6 @@ class Coordinator:
     def progress(self) -> Progress:
         """Where the round under way stands; answered while it runs."""
         return self.fieldwork.progress
-
-    @ray.method(concurrency_group="watch")
-    def records(self) -> tuple[RoundRecord, ...]:
-        """The completed rounds."""
-        return self.standing.records
-
-    @ray.method(concurrency_group="watch")
-    def metrics_url(self) -> str | None:
-        """Where Prometheus finds this run, if it does."""
-        return self.exporter.url if self.exporter else None
 
     @ray.method(concurrency_group="watch")
     def conclude(self, status: Status) -> Summary:

@@ -56,15 +56,18 @@ def execute(experiment: Experiment, directory: RunDirectory, address: str | None
         share = host_share(experiment.scenario.runtime, participants, cluster.cpus, cluster.gpus)
         directory.create(experiment.loaded.to_yaml())
         coordinator = _start(experiment, directory, share)
+        records: list[RoundRecord] | None = None
         try:
-            records = list(_ask(coordinator.records.remote(), directory))
-            watcher.started(experiment, directory, records, _ask(coordinator.metrics_url.remote(), directory))
+            opening = _ask(coordinator.open.remote(), directory)
+            records = list(opening.records)
+            watcher.started(experiment, directory, records, opening.metrics_url)
             while not is_finished(experiment.scenario.training, records):
                 records.append(_await_round(coordinator, directory, watcher))
                 watcher.completed(records[-1])
             return _conclude(coordinator, "completed")
         except KeyboardInterrupt:
-            rounds = _conclude(coordinator, "stopped").rounds_completed
+            begun = records is not None
+            rounds = _conclude(coordinator, "stopped").rounds_completed if begun else 0
             raise RunInterruptedError(f"stopped after round {rounds}; {_what_is_kept(directory)}") from None
         except RunFailedError:
             _conclude_if_alive(coordinator)
@@ -113,8 +116,10 @@ def _ask(reference: ray.ObjectRef, directory: RunDirectory) -> Any:  # noqa: ANN
     try:
         return ray.get(reference)
     except RayTaskError as error:
-        if isinstance(error.cause, RunFailedError | UserError):
-            raise type(error.cause)(f"{error.cause}\n{_what_is_kept(directory)}") from None
+        if isinstance(error.cause, UserError):
+            raise UserError(str(error.cause)) from None
+        if isinstance(error.cause, RunFailedError):
+            raise RunFailedError(f"{error.cause}\n{_what_is_kept(directory)}") from None
         raise
     except RayActorError as error:
         reason = str(error).strip().splitlines()[-1].strip()

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import urllib.request
 from dataclasses import replace
 from pathlib import Path
@@ -207,6 +208,18 @@ def test_prometheus_can_read_a_run_while_it_goes_on(run) -> None:
     assert 'fedray_round{method="legend",run="run"} 2.0' in seen[1]
     with pytest.raises(OSError, match="refused"):
         urllib.request.urlopen(watching.metrics_url)
+
+
+def test_what_stands_in_the_way_of_a_run_is_one_plain_error(run, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UserError, match=rf"^telemetry.prometheus_port: cannot serve on 127.0.0.1:{port}"):
+            run(f"telemetry.prometheus_port={port}")
+    checkpoint = tmp_path / "run" / "checkpoint" / "round-000001"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "state.json").write_text("{")
+    with pytest.raises(UserError, match=r"round-000001: not a checkpoint"):
+        run()
 
 
 def test_a_cluster_too_small_is_said_at_once(run, tmp_path: Path) -> None:
