@@ -145,10 +145,10 @@ class Coordinator:
         local = self.experiment.scenario.model.head == "local"
         heads = LocalHeads.same_for_all(head, len(self.experiment.fleet)) if local else None
         saved = load_checkpoint(self.directory.checkpoint)
+        self.directory.truncate(saved.round if saved else 0)
         if saved is None:
             return Standing(ServerState(spec, values), heads, (), 0.0, 0)
         self.method.load_state_dict(saved.method)
-        self.directory.truncate(saved.round)
         heads = LocalHeads(saved.heads) if saved.heads is not None else None
         records = tuple(self.directory.rounds())
         return Standing(ServerState(spec, saved.values), heads, records, saved.wall_seconds, saved.peak_memory_bytes)

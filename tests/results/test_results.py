@@ -111,6 +111,8 @@ def test_what_lies_past_the_checkpoint_is_forgotten(tmp_path: Path) -> None:
     assert directory.rounds() == ROUNDS[:2]
     lines = (directory.path / "devices.jsonl").read_text().splitlines()
     assert [json.loads(line)["round"] for line in lines] == [1, 2]
+    directory.truncate(0)
+    assert directory.rounds() == []
 
 
 def test_large_fleets_write_parquet_that_others_can_read(tmp_path: Path) -> None:
