@@ -1,10 +1,13 @@
 """What a person sees in a terminal: progress of a run, tables of plans, comparisons and catalogues."""
 
+from __future__ import annotations
+
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from statistics import mean
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
@@ -13,9 +16,12 @@ from rich.table import Table
 
 from fedray.fleet import Profile
 from fedray.results import Comparison, DeviceRecord, RoundRecord, RunDirectory, Summary
-from fedray.runtime.experiment import Experiment
-from fedray.runtime.fieldwork import Progress
-from fedray.runtime.rehearsal import Rehearsal
+
+if TYPE_CHECKING:  # tables of files must not wait for torch and Ray
+    from fedray.runtime.coordinator import Opening
+    from fedray.runtime.experiment import Experiment
+    from fedray.runtime.fieldwork import Progress
+    from fedray.runtime.rehearsal import Rehearsal
 
 DEVICE_ROWS = 100  # larger fleets are shown by profile and mode only; --json has every device
 
@@ -35,7 +41,7 @@ class RunDisplay:
         self.bar = Bar(*columns, console=console, transient=True, disable=quiet or not console.is_terminal)
         self.task = self.bar.add_task("starting hosts", total=None)
 
-    def __enter__(self) -> "RunDisplay":
+    def __enter__(self) -> RunDisplay:
         self.bar.start()
         return self
 
@@ -46,14 +52,8 @@ class RunDisplay:
         if not self.quiet:
             self.console.print(text, highlight=False, soft_wrap=True, markup=False)
 
-    def started(
-        self,
-        experiment: Experiment,
-        directory: RunDirectory,
-        records: Sequence[RoundRecord],
-        metrics_url: str | None,
-    ) -> None:
-        scenario = experiment.scenario
+    def started(self, experiment: Experiment, directory: RunDirectory, opening: Opening) -> None:
+        scenario, records = experiment.scenario, opening.records
         self.rounds, self.resumed, self.began = scenario.training.rounds, len(records), time.monotonic()
         self.bytes = sum(record.bytes_up + record.bytes_down for record in records)
         data = experiment.data
@@ -64,8 +64,8 @@ class RunDisplay:
         )
         if records:
             self.say(f"going on after round {len(records)}")
-        if metrics_url:
-            self.say(f"metrics at {metrics_url}")
+        if opening.metrics_url:
+            self.say(f"metrics at {opening.metrics_url}")
 
     def progressed(self, progress: Progress) -> None:
         evaluating = progress.planned and progress.trained == progress.planned

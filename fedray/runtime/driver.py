@@ -12,7 +12,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from fedray.errors import RunFailedError, RunInterruptedError, UserError
 from fedray.results import RoundRecord, RunDirectory, Status, Summary
-from fedray.runtime.coordinator import Coordinator
+from fedray.runtime.coordinator import Coordinator, Opening
 from fedray.runtime.experiment import Experiment
 from fedray.runtime.fieldwork import Progress
 from fedray.runtime.hosts import HostShare, host_share
@@ -25,14 +25,8 @@ POLL_SECONDS = 0.5  # how often the round under way is asked how far it is
 class Watcher(Protocol):
     """Somebody who follows a run."""
 
-    def started(
-        self,
-        experiment: Experiment,
-        directory: RunDirectory,
-        records: Sequence[RoundRecord],
-        metrics_url: str | None,
-    ) -> None:
-        """The coordinator is up; `records` are the rounds completed before the run was resumed."""
+    def started(self, experiment: Experiment, directory: RunDirectory, opening: Opening) -> None:
+        """The coordinator is up."""
 
     def progressed(self, progress: Progress) -> None:
         """The round under way went on."""
@@ -60,7 +54,7 @@ def execute(experiment: Experiment, directory: RunDirectory, address: str | None
         try:
             opening = _ask(coordinator.open.remote(), directory)
             records = list(opening.records)
-            watcher.started(experiment, directory, records, opening.metrics_url)
+            watcher.started(experiment, directory, opening)
             while not is_finished(experiment.scenario.training, records):
                 records.append(_await_round(coordinator, directory, watcher))
                 watcher.completed(records[-1])

@@ -107,10 +107,6 @@ class Hosts:
             idle.append(host)
         return results
 
-    def pids(self) -> list[int]:
-        """Process ids of the hosts, for tests that end one."""
-        return list(ray.get([actor.__ray_call__.remote(_pid) for actor in self.actors]))
-
     def close(self) -> None:
         """End all hosts."""
         for actor in self.actors:
@@ -124,12 +120,6 @@ class Hosts:
         self.deaths += 1
         ray.kill(self.actors[host])
         self.actors[host] = self._start()
-
-
-def _pid(host: Host) -> int:
-    import os
-
-    return os.getpid()
 
 
 def cut(pieces: Sequence[Piece], hosts: int, per_host: int) -> list[Sequence[Piece]]:

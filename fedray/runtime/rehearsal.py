@@ -1,6 +1,6 @@
 """A round's plan without training: what `fedray plan` shows."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,9 +32,6 @@ class Rehearsal:
     bytes_down: int
     groups: tuple[GroupOutline, ...]
     devices: tuple[DeviceRecord, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def rehearse(experiment: Experiment, round_: int) -> Rehearsal:

@@ -123,6 +123,18 @@ def test_greedy_depths_keep_every_bound_and_stop_where_nothing_helps(fleet, boun
         assert (seconds[rows[room], chosen[room]] > times.max()).all()
 
 
+def test_greedy_depths_by_hand() -> None:
+    # T_ref = max(min(3, 20), max(1, 1)) = 3, so depths start at 3 and 1; the first waits for nobody, the second 2 s,
+    # 1 s on average: too much. The slowest shrinks to 2 (0.5 s waited of 2), then to 1: nobody waits.
+    seconds = np.array([[1.0, 2.0, 3.0], [1.0, 10.0, 20.0]])
+    assert choose_depths(seconds, np.array([3, 3]), 0.1).tolist() == [1, 1]
+    assert choose_depths(seconds, np.array([3, 3]), 0.25).tolist() == [2, 1]
+    assert choose_depths(seconds, np.array([3, 3]), 0.5).tolist() == [3, 1]
+    # the slowest is at depth 1 already, so the fastest deepens as far as it can without becoming the slowest
+    late = np.array([[1.0, 2.0, 3.0], [2.5, 9.0, 20.0]])
+    assert choose_depths(late, np.array([3, 3]), 0.0).tolist() == [2, 1]
+
+
 def test_capacity_is_a_moving_average_of_what_devices_reported() -> None:
     capacity = CapacityEstimate(PRICING, devices=2, rho=0.8)
     two = view([1e6, 1e6])

@@ -9,6 +9,7 @@ import pytest
 
 from fedray.learning.stdlib_docs import read_standard_library
 from fedray.results import RoundRecord, RunDirectory, Summary
+from fedray.runtime.coordinator import Opening
 from fedray.runtime.driver import execute
 from fedray.runtime.experiment import Experiment, prepare
 from fedray.runtime.fieldwork import Progress
@@ -69,14 +70,8 @@ class Watching:
     progress: list[Progress] = field(default_factory=list)
     metrics_url: str | None = None
 
-    def started(
-        self,
-        experiment: Experiment,
-        directory: RunDirectory,
-        records: Sequence[RoundRecord],
-        metrics_url: str | None,
-    ) -> None:
-        self.before, self.metrics_url = tuple(records), metrics_url
+    def started(self, experiment: Experiment, directory: RunDirectory, opening: Opening) -> None:
+        self.before, self.metrics_url = opening.records, opening.metrics_url
 
     def progressed(self, progress: Progress) -> None:
         self.progress.append(progress)

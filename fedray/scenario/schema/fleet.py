@@ -6,6 +6,8 @@ from pydantic import Field, model_validator
 
 from fedray.scenario.schema.base import Positive, Section
 
+Distances = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(strict=False, min_length=1)]
+
 
 class DefaultMode(Section):
     """Every device runs in its profile's default power mode."""
@@ -39,22 +41,27 @@ class ConstantLink(Section):
     latency_ms: float = Field(10.0, ge=0)
 
 
-class UniformLink(Section):
-    """Bandwidth drawn uniformly per device, round and direction."""
+class VaryingLink(Section):
+    """Bandwidth that varies between two bounds."""
 
-    kind: Literal["uniform"]
     low_mbps: float = Field(gt=0)
     high_mbps: float = Field(gt=0)
-    latency_ms: float = Field(10.0, ge=0)
 
     @model_validator(mode="after")
-    def _ordered(self) -> "UniformLink":
+    def _ordered(self) -> "VaryingLink":
         if self.low_mbps > self.high_mbps:
             raise ValueError("low_mbps must not exceed high_mbps")
         return self
 
 
-class WifiLink(Section):
+class UniformLink(VaryingLink):
+    """Bandwidth drawn uniformly per device, round and direction."""
+
+    kind: Literal["uniform"]
+    latency_ms: float = Field(10.0, ge=0)
+
+
+class WifiLink(VaryingLink):
     """WiFi at several distances (LEGEND's testbed: 2, 8, 14, 20 m; 1-30 Mb/s); devices are dealt to the distances.
 
     The mean falls linearly from high_mbps at the nearest place to low_mbps at the farthest; each round and direction
@@ -62,22 +69,11 @@ class WifiLink(Section):
     """
 
     kind: Literal["wifi"]
-    distances_m: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(strict=False, min_length=1)] = (
-        2.0,
-        8.0,
-        14.0,
-        20.0,
-    )
     low_mbps: float = Field(1.0, gt=0)
     high_mbps: float = Field(30.0, gt=0)
+    distances_m: Distances = (2.0, 8.0, 14.0, 20.0)
     spread: float = Field(0.35, ge=0, description="Standard deviation of the log of the bandwidth.")
     latency_ms: float = Field(5.0, ge=0)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "WifiLink":
-        if self.low_mbps > self.high_mbps:
-            raise ValueError("low_mbps must not exceed high_mbps")
-        return self
 
 
 Link = Annotated[ConstantLink | UniformLink | WifiLink, Field(discriminator="kind")]
