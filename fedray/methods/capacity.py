@@ -1,4 +1,4 @@
-"""Estimating what devices can do from what they reported (LEGEND, methods.md section 3)."""
+"""Estimating what devices can do from what they reported (LEGEND, arXiv 2412.20004)."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a run leaves behind, as records; field names are the keys of the files (design: what a run leaves behind)."""
+"""What a run leaves behind, as records; field names are the keys of the files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

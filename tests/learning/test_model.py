@@ -174,7 +174,7 @@ def test_a_saved_adapter_loads_with_peft_and_scores_the_same(model, backbone, to
 
 
 def test_activation_units_are_close_to_the_published_count() -> None:
-    """methods.md: 10 units without dropout by formula; SDPA keeps no score matrix; measured 11.1 with LoRA."""
+    """10 units without dropout by formula; SDPA keeps no score matrix; measured 11.1 with LoRA."""
     from benchmarks.cost_model import bert_base
 
     assert 10 < bert_base().activation_units < 12.5
