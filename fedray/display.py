@@ -42,6 +42,7 @@ class RunDisplay:
         self.task = self.bar.add_task("starting hosts", total=None)
 
     def __enter__(self) -> RunDisplay:
+        self.say("reading data and model, starting Ray")
         self.bar.start()
         return self
 

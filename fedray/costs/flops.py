@@ -20,8 +20,8 @@ def lora_forward_flops(shape: BackboneShape, rank: int, batch_size: int, sequenc
 def step_flops(shape: BackboneShape, spec: AdapterSpec, batch_size: int, sequence_length: int) -> float:
     """One LoRA step: forward through all layers, backward from the output to the lowest trained layer, LoRA, head.
 
-    The backbone is frozen, so backward costs as much as forward (the gradient of its inputs only); LoRA branches and the
-    head are trained and cost twice their forward. Embedding look-ups are no arithmetic.
+    The backbone is frozen, so backward costs as much as forward (the gradient of its inputs only); LoRA branches and
+    the head are trained and cost twice their forward. Embedding look-ups are no arithmetic.
     """
     layer = layer_forward_flops(shape, batch_size, sequence_length)
     backbone = layer * (shape.layers + FROZEN_BACKWARD * spec.backward_layers)

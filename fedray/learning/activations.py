@@ -16,8 +16,8 @@ RANK = 8  # LoRA's own activations are a per cent or two of a layer's
 def activation_units(recipe: Recipe, shape: BackboneShape, sequence_length: int) -> float:
     """Floats per token and hidden unit that one more tunable layer keeps (the attention in use, no dropout).
 
-    Counted, because attention kernels differ from the formulas. Saved bytes at depth 2 less those at depth 1, by unique storage
-    and without parameters, which would be kept anyway.
+    Counted, because attention kernels differ from the formulas: saved bytes at depth 2 less those at depth 1, by unique
+    storage and without parameters, which would be kept anyway.
     """
     config = recipe.config()
     config.num_hidden_layers = 2

@@ -67,13 +67,15 @@ class MeanPoolingClassifier(nn.Module):
 
 
 def build(recipe: Recipe) -> nn.Module:
-    """The modules with memory allocated but weights undefined, in evaluation mode (no dropout anywhere)."""
+    """The modules in evaluation mode (no dropout anywhere): the backbone's weights undefined, the head's zero."""
     config = recipe.config()
     with no_init_weights():
         if recipe.pooling == "mean":
             model: nn.Module = MeanPoolingClassifier(AutoModel.from_config(config), recipe.labels)
         else:
             model = AutoModelForSequenceClassification.from_config(config)
+    for tensor in head_state(model).values():
+        tensor.data.zero_()
     return model.eval().requires_grad_(False)
 
 

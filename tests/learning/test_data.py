@@ -75,6 +75,19 @@ def test_local_files_of_every_format_read_alike(suffix, scenario, tmp_path: Path
     assert corpus.train.owners == ["x", "y", "x"]
 
 
+def test_a_hub_dataset_is_read_by_split_and_column(scenario, tmp_path: Path) -> None:
+    """A local folder of a hub dataset's form stands in for the hub, through the same call."""
+    folder = tmp_path / "dataset"
+    folder.mkdir()
+    for split, rows in (("train", ROWS), ("validation", ROWS[:2])):
+        datasets.Dataset.from_list(rows).to_parquet(folder / f"{split}.parquet")
+    corpus = load_corpus(scenario(f"schema_version: 1\ntask: {{dataset: {{kind: hub, path: {folder}}}}}\n"))
+    assert (len(corpus.train), len(corpus.test)) == (3, 2)
+    assert corpus.label_names == ("no", "yes")
+    with pytest.raises(UserError, match=r"task.dataset.path: cannot load"):
+        load_corpus(scenario(f"schema_version: 1\ntask: {{dataset: {{kind: hub, path: {folder}, train_split: dev}}}}\n"))
+
+
 def test_labels_only_the_test_set_has_are_refused(scenario, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text,label\nx,1\n")
     (tmp_path / "b.csv").write_text("text,label\nx,7\n")

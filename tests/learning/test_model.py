@@ -72,6 +72,14 @@ def test_training_moves_what_the_device_trains_and_nothing_else(model, backbone,
             assert torch.equal(now[name], tensor), name
 
 
+def test_hosts_of_a_node_share_one_copy_of_the_weights(backbone) -> None:
+    weights = backbone.weights()
+    built = load_weights(build(backbone.recipe), weights)
+    for name, tensor in built.state_dict().items():
+        if name in weights:
+            assert tensor.data_ptr() == weights[name].ctypes.data, name
+
+
 def test_nothing_below_the_depth_is_part_of_the_graph(model, backbone, tokens) -> None:
     """The lower LoRA gets no gradient, and the first tensor that needs one enters at the lowest trained layer."""
     spec = SPEC.deepest(1)
