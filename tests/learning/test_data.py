@@ -85,7 +85,9 @@ def test_a_hub_dataset_is_read_by_split_and_column(scenario, tmp_path: Path) -> 
     assert (len(corpus.train), len(corpus.test)) == (3, 2)
     assert corpus.label_names == ("no", "yes")
     with pytest.raises(UserError, match=r"task.dataset.path: cannot load"):
-        load_corpus(scenario(f"schema_version: 1\ntask: {{dataset: {{kind: hub, path: {folder}, train_split: dev}}}}\n"))
+        load_corpus(
+            scenario(f"schema_version: 1\ntask: {{dataset: {{kind: hub, path: {folder}, train_split: dev}}}}\n")
+        )
 
 
 def test_labels_only_the_test_set_has_are_refused(scenario, tmp_path: Path) -> None:

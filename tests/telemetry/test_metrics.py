@@ -1,8 +1,13 @@
 """What Prometheus would read."""
 
+import contextlib
+import json
 import shutil
+import socket
 import subprocess
+import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -95,3 +100,33 @@ def test_prometheus_own_linter_is_content(exporter) -> None:
     exporter.publish(SNAPSHOT)
     checked = subprocess.run(["promtool", "check", "metrics"], input=scrape(exporter), capture_output=True, text=True)
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("prometheus") is None, reason="needs prometheus (Debian package prometheus)")
+def test_a_real_prometheus_scrapes_and_answers(exporter, tmp_path: Path) -> None:
+    exporter.publish(SNAPSHOT)
+    target = exporter.url.removeprefix("http://").removesuffix("/metrics")
+    config = tmp_path / "prometheus.yml"
+    config.write_text(
+        f"scrape_configs: [{{job_name: fedray, scrape_interval: 1s, static_configs: [{{targets: ['{target}']}}]}}]\n"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    command = ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={tmp_path / 'data'}"]
+    server = subprocess.Popen([*command, f"--web.listen-address={address}"], stderr=subprocess.DEVNULL)
+    try:
+        query = f'http://{address}/api/v1/query?query=fedray_traffic_bytes_total{{direction="down"}}'.replace(
+            '"', "%22"
+        )
+        answer: list[dict] = []
+        deadline = time.monotonic() + 60
+        while not answer and time.monotonic() < deadline:
+            time.sleep(0.5)
+            with contextlib.suppress(OSError), urllib.request.urlopen(query) as response:
+                answer = json.load(response)["data"]["result"]
+        assert answer[0]["value"][1] == "2000"
+        assert answer[0]["metric"]["run"] == "quick-1"
+    finally:
+        server.terminate()
+        server.wait()
