@@ -2,6 +2,7 @@
 
 import json
 import sys
+import warnings
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +14,7 @@ from rich.console import Console
 from fedray.errors import RunFailedError, RunInterruptedError, UserError
 from fedray.scenario import load_scenario
 
+INTERRUPTED = 130  # exit code
 PIPED_WIDTH = 140  # columns of a table that goes to a file
 
 app = typer.Typer(
@@ -21,7 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-out, err = Console(), Console(stderr=True)
+out, err = Console(markup=False, highlight=False), Console(stderr=True, markup=False, highlight=False)
 if not out.is_terminal:
     out.width = PIPED_WIDTH
 
@@ -54,7 +56,7 @@ def run(
 
     loaded, directory = open_run(scenario, settings, run_dir, resume)
     with RunDisplay(err, quiet) as display:
-        summary = execute(prepare(loaded), directory, address, display)
+        summary = execute(prepare(loaded), directory, address, display, resume is not None)
     if as_json:
         _print_json(asdict(summary))
     elif not quiet:
@@ -244,15 +246,20 @@ def _print_json(data: object) -> None:
 
 def main() -> NoReturn:
     """Run a command; every failure a user can meet is one plain message and an exit code."""
+    warnings.simplefilter("ignore", FutureWarning)  # between libraries; nothing a user of fedray could do
     try:
         app()
+    except SystemExit as leaving:
+        if leaving.code == INTERRUPTED:
+            _say("interrupted", err)
+        raise
     except UserError as error:
         _say(str(error), err)
         sys.exit(2)
     except RunFailedError as error:
         _say(str(error), err)
         sys.exit(1)
-    except (RunInterruptedError, KeyboardInterrupt) as error:
-        _say(str(error) or "interrupted", err)
-        sys.exit(130)
+    except RunInterruptedError as error:
+        _say(str(error), err)
+        sys.exit(INTERRUPTED)
     sys.exit(0)

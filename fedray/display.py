@@ -37,7 +37,12 @@ class RunDisplay:
         self.resumed = 0  # rounds completed before this session
         self.lost = 0
         self.bytes = 0
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("devices"))
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("devices"),
+        )
         self.bar = Bar(*columns, console=console, transient=True, disable=quiet or not console.is_terminal)
         self.task = self.bar.add_task("starting hosts", total=None)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from fedray.results import RoundRecord, RunDirectory, Tally, summarise
 from tests.conftest import PROJECT, SCENARIOS
 
 QUICKSTART = SCENARIOS / "quickstart.yaml"
@@ -77,6 +78,18 @@ def test_legend_plans_a_shorter_round_than_fedit_and_spares_the_slow(fedray) -> 
     assert sum(device["depth"] for device in slowest) < sum(device["depth"] for device in fastest) / 2
 
 
+def test_brackets_in_a_path_are_no_markup(fedray, monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("a[red]b[/x]")
+    run = RunDirectory(folder)
+    run.create("schema_version: 1\n")
+    run.append_round(RoundRecord(1, 1.0, 1.0, 0.0, 0.5, 1.0, 1, 1, 1.0, 1, 0, 0, 1, 1.0, 1.0))
+    run.write_summary(summarise(run.rounds(), Tally("x", "fedit", 1, 1.0, 1, "d", None), "completed"))
+    result = fedray("compare", folder)
+    assert result.code == 0
+    assert "a[red]b[/x]" in result.out
+
+
 def test_plan_for_people_names_every_profile(fedray) -> None:
     text = fedray("plan", QUICKSTART).out
     for word in ("jetson-tx2", "jetson-xavier-nx", "jetson-agx-xavier", "waiting", "out of memory"):
@@ -109,6 +122,8 @@ def test_schema_is_json_schema_that_ready_scenarios_satisfy(fedray) -> None:
 
 def test_wrong_words_exit_2(fedray) -> None:
     assert fedray("plan", QUICKSTART, "--round", "0").code == 2
+    assert "allowed: 1 to 10" in fedray("plan", QUICKSTART, "--round", "11").err
+    assert "not a writable folder" in fedray("run", QUICKSTART, "--run-dir", QUICKSTART / "x").err
     assert fedray("catalog", "phones").code == 2
     assert fedray("fly").code == 2
     assert fedray("run").code == 2

@@ -11,6 +11,7 @@ from fedray.aggregation.rejection import MAGNITUDE_LIMIT
 from fedray.protocol import Update, Values
 
 FRACTION_BITS = 32
+MAX_TOTAL_WEIGHT = 2 ** (63 - FRACTION_BITS) // MAGNITUDE_LIMIT
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class PerTensorMean:
     """The weighted mean of each float over the devices that sent it (A and B separately), in fixed point.
 
     A value is rounded to 2**-32 and multiplied by its integer weight, sums are int64. Values up to MAGNITUDE_LIMIT and
-    a total weight up to 2**63 / (MAGNITUDE_LIMIT * 2**32) cannot overflow; beyond that OverflowError.
+    a total weight below MAX_TOTAL_WEIGHT cannot overflow; from there on OverflowError.
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -66,5 +67,5 @@ class PerTensorMean:
 
     def _count(self, weight: int) -> None:
         self.total_weight += weight
-        if self.total_weight * MAGNITUDE_LIMIT >= 2 ** (63 - FRACTION_BITS):
+        if self.total_weight >= MAX_TOTAL_WEIGHT:
             raise OverflowError(f"a total weight of {self.total_weight} does not fit a fixed-point fold")

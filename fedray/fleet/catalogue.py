@@ -9,7 +9,6 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from fedray.errors import UserError
 from fedray.scenario.schema import Section
 from fedray.scenario.source import Key, Source, did_you_mean, read_source
 from fedray.scenario.validation import validate
@@ -75,8 +74,6 @@ class Catalogue:
 
 def load_catalogue(extra: Path | None = None) -> Catalogue:
     """The bundled profiles and those of an extra folder, which may not redefine a bundled name."""
-    if extra is not None and not extra.is_dir():
-        raise UserError(f"fleet.catalogue: {extra} is not a folder")
     profiles: dict[str, Profile] = {}
     for folder in (BUNDLED, *([extra] if extra else [])):
         for path in sorted(folder.glob("*.yaml")):

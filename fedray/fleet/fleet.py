@@ -120,6 +120,8 @@ def build_fleet(loaded: LoadedScenario) -> Fleet:
     """The fleet of a scenario; ScenarioError for a profile or mode the catalogue does not know."""
     scenario, source = loaded.scenario, loaded.source
     extra = scenario.fleet.catalogue
+    if extra is not None and not Path(extra).is_dir():
+        raise source.error(("fleet", "catalogue"), extra, "an existing folder")
     catalogue = load_catalogue(Path(extra) if extra else None)
     groups: list[_Group] = []
     devices: list[Device] = []

@@ -1,5 +1,9 @@
 """What is learned and how one device learns it: data, partition, backbone, peft wiring, training, evaluation."""
 
+import os
+
+os.environ.setdefault("TQDM_DISABLE", "1")  # libraries' bars; read when tqdm is imported
+
 import torch
 
 torch.set_num_threads(1)  # one thread per process: two spin against each other, and bits may depend on their number

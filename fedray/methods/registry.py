@@ -29,6 +29,9 @@ def build_method(loaded: LoadedScenario, context: MethodContext) -> Method[Any]:
     """The scenario's method, ready to plan; ScenarioError if its parameters do not suit the backbone."""
     section = method_section(loaded)
     method = METHODS[loaded.scenario.method["name"]](section, context)
+    widest = min(min(target.in_features, target.out_features) for target in context.shape.targets)
+    if section.rank > widest:
+        raise loaded.source.error(("method", "rank"), section.rank, f"at most {widest}, the width of the modules")
     try:
         method.adapter()
     except ParameterError as error:

@@ -14,7 +14,8 @@ class RoundRecord:
 
     `emulated_seconds` is the end of the round since the run began; `accuracy` and `loss` are the global model's on
     the evaluated test examples, null in rounds without evaluation; `dropped` counts devices that did not finish,
-    `rejected` updates that were refused; means are over the planned devices.
+    `rejected` updates that were refused; mean depth and rank are over the planned devices, mean waiting over
+    those that finished.
     """
 
     round: int
@@ -83,7 +84,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Summary:
-    """summary.json."""
+    """summary.json; `final_accuracy` is that of the last evaluated round."""
 
     schema_version: int
     run_id: str

@@ -1,5 +1,6 @@
 """The folder of a run: scenario, rounds, devices, summary. Written by the coordinator, read by anybody."""
 
+import fcntl
 import json
 import os
 from collections.abc import Iterable, Sequence
@@ -38,18 +39,45 @@ class RunDirectory:
     def scenario(self) -> Path:
         return self.path / "scenario.yaml"
 
-    def require_unused(self) -> None:
-        """UserError if the folder already holds something."""
+    def require_usable(self) -> None:
+        """UserError if the folder already holds something or could not be made; nothing is written."""
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            raise UserError(f"{self.path}: already holds something; give another --run-dir, or --resume {self.path}")
+            raise self._in_use()
+        parent = next(folder for folder in (self.path, *self.path.absolute().parents) if folder.exists())
+        if not parent.is_dir() or not os.access(parent, os.W_OK):
+            raise UserError(f"{self.path}: cannot write the run directory: {parent} is not a writable folder")
 
     def create(self, scenario_yaml: str) -> None:
-        """Make the folder, unless it is there, and write the resolved scenario."""
+        """Make the folder and write the resolved scenario; of two runs that try at once, one gets a UserError."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._write("scenario.yaml", scenario_yaml)
+            with self.scenario.open("x") as file:
+                file.write(scenario_yaml)
+        except FileExistsError:
+            raise self._in_use() from None
         except OSError as error:
             raise UserError(f"{self.path}: cannot write the run directory: {error.strerror}") from None
+
+    def rewrite_scenario(self, scenario_yaml: str) -> None:
+        """The scenario of a resumed run, which may have been given more rounds."""
+        self._write("scenario.yaml", scenario_yaml)
+
+    def write_labels(self, names: Sequence[str]) -> None:
+        """labels.json: the name of each label number."""
+        self._write("labels.json", json.dumps(list(names)) + "\n")
+
+    def lock(self) -> int:
+        """Keep other processes from writing here while this one lives; UserError if one already does."""
+        descriptor = os.open(self.path / ".lock", os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise UserError(f"{self.path}: another process is running this run") from None
+        return descriptor
+
+    def _in_use(self) -> UserError:
+        return UserError(f"{self.path}: already holds something; give another --run-dir, or --resume {self.path}")
 
     def append_round(self, record: RoundRecord) -> None:
         with (self.path / "rounds.jsonl").open("a") as file:
@@ -108,9 +136,12 @@ class RunDirectory:
         for number, line in enumerate(text.splitlines(keepends=True), 1):
             if line.endswith("\n"):  # a torn last line was never completed
                 try:
-                    yield json.loads(line)
+                    data = json.loads(line)
                 except ValueError:
                     raise UserError(f"{path}:{number}: not JSON") from None
+                if not isinstance(data, dict) or not isinstance(data.get("round"), int):
+                    raise UserError(f"{path}:{number}: not a line of a run")
+                yield data
 
     def _write(self, name: str, text: str) -> None:
         temporary = self.path / f".{name}.tmp"

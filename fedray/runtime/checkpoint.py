@@ -1,4 +1,4 @@
-"""What a run needs to go on after a crash: safetensors and JSON, complete or not there at all."""
+"""What a run needs to go on when its process has died: safetensors and JSON, complete or not there at all."""
 
 import json
 import os
@@ -18,7 +18,10 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The state after a completed round; `heads` are the local heads, (devices, head floats), or None."""
+    """The state after a completed round; `heads` are the local heads, (devices, head floats), or None.
+
+    `fingerprint` is that of the data, the architecture and the boards; a resumed run must have the same.
+    """
 
     round: int
     values: Values
@@ -26,6 +29,7 @@ class Checkpoint:
     method: dict[str, Any]
     wall_seconds: float
     peak_memory_bytes: int
+    fingerprint: str
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
@@ -44,6 +48,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         "method": checkpoint.method,
         "wall_seconds": checkpoint.wall_seconds,
         "peak_memory_bytes": checkpoint.peak_memory_bytes,
+        "fingerprint": checkpoint.fingerprint,
     }
     (temporary / "state.json").write_text(json.dumps(facts))
     shutil.rmtree(final, ignore_errors=True)
@@ -64,12 +69,13 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
         if facts["format"] != FORMAT:
             raise UserError(f"{complete[-1]}: checkpoint format {facts['format']}; this fedray reads {FORMAT}")
         return Checkpoint(
-            round=facts["round"],
+            round=int(facts["round"]),
             values=tensors["values"],
             heads=tensors.get("heads"),
             method=facts["method"],
-            wall_seconds=facts["wall_seconds"],
-            peak_memory_bytes=facts["peak_memory_bytes"],
+            wall_seconds=float(facts["wall_seconds"]),
+            peak_memory_bytes=int(facts["peak_memory_bytes"]),
+            fingerprint=facts["fingerprint"],
         )
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise UserError(f"{complete[-1]}: not a checkpoint: {error}") from None

@@ -9,6 +9,7 @@ import ray
 
 from fedray.adapters import initial_values, layout_of
 from fedray.emulation import Schedule
+from fedray.errors import UserError
 from fedray.learning.adapted import AdaptedModel
 from fedray.learning.classifier import build, load_weights
 from fedray.protocol import Plan, ServerState
@@ -23,6 +24,7 @@ from fedray.results import (
     summarise,
 )
 from fedray.runtime.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from fedray.runtime.ending import out_of_time
 from fedray.runtime.experiment import Experiment
 from fedray.runtime.fieldwork import Fieldwork, Progress
 from fedray.runtime.heads import LocalHeads
@@ -65,19 +67,28 @@ class Coordinator:
         self.method = experiment.method()
         self.layout = layout_of(experiment.backbone.shape, self.method.adapter())
         self.committing = threading.Lock()
+        self.concluded = False
 
-    def open(self) -> Opening:
-        """Take up the last checkpoint, start the hosts and the Prometheus endpoint.
+    def open(self, resume: bool) -> Opening:
+        """Open the Prometheus endpoint, claim the run directory, take up its checkpoint, start the hosts.
 
         Raises
         ------
         UserError
-            if the checkpoint is damaged or the port is taken.
+            if the port is taken, the directory is in use, or a resumed run is not the one that was begun.
         """
-        self.standing = self._first_standing()
         telemetry = self.experiment.scenario.telemetry
         port = telemetry.prometheus_port
         self.exporter = Exporter(port, telemetry.prometheus_bind) if port is not None else None
+        scenario_yaml = self.experiment.loaded.to_yaml()
+        if not resume:
+            self.directory.create(scenario_yaml)
+        self.lock = self.directory.lock()
+        self.standing = self._resumed_standing() if resume else self._first_standing()
+        if resume:
+            self.directory.rewrite_scenario(scenario_yaml)
+        if self.experiment.data is not None:
+            self.directory.write_labels(self.experiment.data.label_names)
         equipment = Equipment(
             shape=self.experiment.backbone.shape,
             head=self.experiment.scenario.model.head,
@@ -96,9 +107,10 @@ class Coordinator:
         harvest = self.fieldwork.train(round_, before.state, schedule.finishing(plan), before.heads)
         state = self.method.apply(before.state, harvest.aggregate(self.method.fold()))
         heads = before.heads.replaced(harvest.heads) if before.heads else None
-        score = self.fieldwork.evaluate(self._judged(state, heads)) if self._is_evaluated(round_) else None
+        ended = before.emulated_seconds + schedule.round_seconds
+        score = self.fieldwork.evaluate(self._judged(state, heads)) if self._is_evaluated(round_, ended) else None
         self.method.observe(schedule.reports(harvest.losses))
-        record = round_record(round_, before.emulated_seconds, plan, schedule, len(harvest.rejected), score)
+        record = round_record(round_, ended, plan, schedule, len(harvest.rejected), score)
         after = Standing(
             state,
             heads,
@@ -118,6 +130,7 @@ class Coordinator:
     def conclude(self, status: Status) -> Summary:
         """Write the adapter and the summary of the completed rounds, then end the hosts."""
         with self.committing:
+            self.concluded = True  # a round still under way no longer counts
             standing = self.standing
             judged = self._judged(standing.state, standing.heads)
             tally = Tally(
@@ -138,24 +151,42 @@ class Coordinator:
         return summary
 
     def _first_standing(self) -> Standing:
-        """The beginning, or the last checkpoint if the run directory holds one."""
-        seed, spec = self.experiment.scenario.seed, self.method.adapter()
-        values = initial_values(self.layout, seed)
+        """Before the first round."""
+        values = initial_values(self.layout, self.experiment.scenario.seed)
         head = values[self.layout.lora_size :]
         local = self.experiment.scenario.model.head == "local"
         heads = LocalHeads.same_for_all(head, len(self.experiment.fleet)) if local else None
-        saved = load_checkpoint(self.directory.checkpoint)
-        self.directory.truncate(saved.round if saved else 0)
-        if saved is None:
-            return Standing(ServerState(spec, values), heads, (), 0.0, 0)
-        self.method.load_state_dict(saved.method)
-        heads = LocalHeads(saved.heads) if saved.heads is not None else None
-        records = tuple(self.directory.rounds())
-        return Standing(ServerState(spec, saved.values), heads, records, saved.wall_seconds, saved.peak_memory_bytes)
+        return Standing(ServerState(self.method.adapter(), values), heads, (), 0.0, 0)
 
-    def _is_evaluated(self, round_: int) -> bool:
+    def _resumed_standing(self) -> Standing:
+        """After the last checkpoint, or before the first round if there is none; UserError if it does not fit."""
+        first = self._first_standing()
+        saved = load_checkpoint(self.directory.checkpoint)
+        if saved is None:
+            self.directory.truncate(0)
+            return first
+        where = f"--resume {self.directory.path}"
+        if saved.fingerprint != self.experiment.fingerprint:
+            raise UserError(f"{where}: the data, the backbone or the boards are not those the run began with")
+        heads = LocalHeads(saved.heads) if saved.heads is not None else None
+        as_local = heads.values.shape if heads else None
+        if saved.values.shape != first.state.values.shape or as_local != (
+            first.heads.values.shape if first.heads else None
+        ):
+            raise UserError(f"{where}: the checkpoint does not fit the scenario")
+        if saved.round > self.experiment.scenario.training.rounds:
+            raise UserError(f"{where}: training.rounds: the run has already completed {saved.round}")
+        self.directory.truncate(saved.round)
+        records = tuple(self.directory.rounds())
+        if [record.round for record in records] != list(range(1, saved.round + 1)):
+            raise UserError(f"{where}: rounds.jsonl lacks rounds that the checkpoint has seen")
+        self.method.load_state_dict(saved.method)
+        state = ServerState(first.state.spec, saved.values)
+        return Standing(state, heads, records, saved.wall_seconds, saved.peak_memory_bytes)
+
+    def _is_evaluated(self, round_: int, ended: float) -> bool:
         scenario = self.experiment.scenario
-        return round_ % scenario.task.eval.every == 0 or round_ == scenario.training.rounds
+        return round_ % scenario.task.eval.every == 0 or out_of_time(scenario.training, round_, ended)
 
     def _judged(self, state: ServerState, heads: LocalHeads | None) -> ServerState:
         """The global model as it is evaluated and saved: with the mean head where heads are local."""
@@ -179,8 +210,11 @@ class Coordinator:
             method=self.method.state_dict(),
             wall_seconds=after.wall_seconds,
             peak_memory_bytes=after.peak_memory_bytes,
+            fingerprint=experiment.fingerprint,
         )
         with self.committing:
+            if self.concluded:
+                return
             self.directory.append_devices(lines, len(experiment.fleet))
             self.directory.append_round(record)
             save_checkpoint(self.directory.checkpoint, checkpoint)

@@ -1,8 +1,8 @@
 """One run from beginning to end, as the process that asked for it sees it."""
 
 import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 import ray
@@ -13,11 +13,11 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from fedray.errors import RunFailedError, RunInterruptedError, UserError
 from fedray.results import RoundRecord, RunDirectory, Status, Summary
 from fedray.runtime.coordinator import Coordinator, Opening
+from fedray.runtime.ending import is_finished
 from fedray.runtime.experiment import Experiment
 from fedray.runtime.fieldwork import Progress
 from fedray.runtime.hosts import HostShare, host_share
 from fedray.runtime.session import session
-from fedray.scenario.schema import Training
 
 POLL_SECONDS = 0.5  # how often the round under way is asked how far it is
 
@@ -35,11 +35,15 @@ class Watcher(Protocol):
         """A round is complete."""
 
 
-def execute(experiment: Experiment, directory: RunDirectory, address: str | None, watcher: Watcher) -> Summary:
-    """Run an experiment, or go on with it if the run directory holds a checkpoint.
+def execute(
+    experiment: Experiment, directory: RunDirectory, address: str | None, watcher: Watcher, resume: bool = False
+) -> Summary:
+    """Run an experiment in a new run directory, or go on with the one that is there.
 
     Raises
     ------
+    UserError
+        if there is no such cluster, it is too small, or the directory or the port cannot be used.
     RunFailedError
         if the run could not go on; completed rounds are kept.
     RunInterruptedError
@@ -48,23 +52,23 @@ def execute(experiment: Experiment, directory: RunDirectory, address: str | None
     with session(address) as cluster, _sigterm_interrupts():
         participants = experiment.scenario.participant_count
         share = host_share(experiment.scenario.runtime, participants, cluster.cpus, cluster.gpus)
-        directory.create(experiment.loaded.to_yaml())
         coordinator = _start(experiment, directory, share)
         records: list[RoundRecord] | None = None
         try:
-            opening = _ask(coordinator.open.remote(), directory)
+            opening = _ask(coordinator.open.remote(resume), directory)
             records = list(opening.records)
             watcher.started(experiment, directory, opening)
             while not is_finished(experiment.scenario.training, records):
                 records.append(_await_round(coordinator, directory, watcher))
                 watcher.completed(records[-1])
-            return _conclude(coordinator, "completed")
+            return _conclude(coordinator, directory, "completed")
         except KeyboardInterrupt:
-            begun = records is not None
-            rounds = _conclude(coordinator, "stopped").rounds_completed if begun else 0
+            if records is None:
+                raise RunInterruptedError("stopped before the first round") from None
+            rounds = _conclude(coordinator, directory, "stopped").rounds_completed
             raise RunInterruptedError(f"stopped after round {rounds}; {_what_is_kept(directory)}") from None
         except RunFailedError:
-            _conclude_if_alive(coordinator)
+            _conclude_if_possible(coordinator, directory)
             raise
         finally:
             ray.kill(coordinator)
@@ -87,16 +91,6 @@ def _start(experiment: Experiment, directory: RunDirectory, share: HostShare) ->
     return actor.options(scheduling_strategy=here).remote(experiment, directory, share)
 
 
-def is_finished(training: Training, records: Sequence[RoundRecord]) -> bool:
-    """Whether the last round is done, the target accuracy reached, or the emulated time used up."""
-    if not records or len(records) >= training.rounds:
-        return bool(records)
-    last, stop = records[-1], training.stop
-    late = stop.emulated_hours is not None and last.emulated_seconds >= 3600 * stop.emulated_hours
-    good = stop.target_accuracy is not None and last.accuracy is not None and last.accuracy >= stop.target_accuracy
-    return late or good
-
-
 def _await_round(coordinator: ActorHandle, directory: RunDirectory, watcher: Watcher) -> RoundRecord:
     running = coordinator.run_round.remote()
     while not ray.wait([running], timeout=POLL_SECONDS)[0]:
@@ -112,7 +106,7 @@ def _ask(reference: ray.ObjectRef, directory: RunDirectory) -> Any:  # noqa: ANN
     except RayTaskError as error:
         if isinstance(error.cause, UserError):
             raise UserError(str(error.cause)) from None
-        if isinstance(error.cause, RunFailedError):
+        if isinstance(error.cause, RunFailedError | OSError | MemoryError):  # hosts lost, disk full, memory full
             raise RunFailedError(f"{error.cause}\n{_what_is_kept(directory)}") from None
         raise
     except RayActorError as error:
@@ -124,13 +118,12 @@ def _what_is_kept(directory: RunDirectory) -> str:
     return f"completed rounds are kept; go on with: fedray run --resume {directory.path}"
 
 
-def _conclude(coordinator: ActorHandle, status: Status) -> Summary:
-    summary: Summary = ray.get(coordinator.conclude.remote(status))
+def _conclude(coordinator: ActorHandle, directory: RunDirectory, status: Status) -> Summary:
+    summary: Summary = _ask(coordinator.conclude.remote(status), directory)
     return summary
 
 
-def _conclude_if_alive(coordinator: ActorHandle) -> None:
-    try:
-        _conclude(coordinator, "failed")
-    except RayActorError:
-        return
+def _conclude_if_possible(coordinator: ActorHandle, directory: RunDirectory) -> None:
+    """A run that failed may be unable to write its summary, for the same reason."""
+    with suppress(RunFailedError):
+        _conclude(coordinator, directory, "failed")

@@ -1,10 +1,13 @@
 """A scenario made ready: fleet, data, backbone, prices, method. No Ray yet, nothing written."""
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from fedray.aggregation import MAX_TOTAL_WEIGHT
 from fedray.costs import Pricing
 from fedray.emulation import Schedule, simulate
 from fedray.errors import UserError
@@ -23,8 +26,9 @@ from fedray.scenario.schema import NoData
 
 @dataclass(frozen=True)
 class TaskData:
-    """Tokenised examples, who holds which of them, and which are evaluated."""
+    """Tokenised examples, who holds which of them, which are evaluated, and the name of each label number."""
 
+    label_names: tuple[str, ...]
     train: Tokens
     test: Tokens
     shards: tuple[Ints, ...]
@@ -70,6 +74,17 @@ class Experiment:
         """What a plan comes to under the truth of the round."""
         return simulate(plan, self.fleet.conditions(round_), self.pricing)
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of what a scenario only names: examples and who holds them, the architecture, the boards."""
+        digest = hashlib.sha256(repr((self.backbone.shape, [d.profile for d in self.fleet.devices])).encode())
+        if self.data is not None:
+            for tokens in (self.data.train, self.data.test):
+                digest.update(tokens.ids.tobytes() + tokens.offsets.tobytes() + tokens.labels.tobytes())
+            for indices in (*self.data.shards, *self.data.blocks):
+                digest.update(indices.tobytes() + b"|")
+        return digest.hexdigest()
+
     def kit(self, method: Method[Any]) -> Kit | None:
         """What hosts need to train, weights included; None for a task without data."""
         if self.data is None:
@@ -109,7 +124,7 @@ def prepare(loaded: LoadedScenario) -> Experiment:
         tokenizer = backbone.tokenizer()
         train, test = (tokenise(part, tokenizer, scenario.task.max_length) for part in (corpus.train, corpus.test))
         blocks = evaluation_blocks(test, scenario.task.eval.max_examples, scenario.seed)
-        data = TaskData(train, test, shards, tuple(blocks))
+        data = TaskData(corpus.label_names, train, test, shards, tuple(blocks))
         examples = np.array([len(shard) for shard in shards])
         labels = len(corpus.label_names)
         histograms = np.stack([np.bincount(train.labels[shard], minlength=labels) for shard in shards])
@@ -118,6 +133,7 @@ def prepare(loaded: LoadedScenario) -> Experiment:
     experiment = Experiment(loaded, fleet, backbone, pricing, data, examples, histograms)
     _check_target(experiment)
     experiment.method()
+    _check_weights(experiment)
     return experiment
 
 
@@ -126,3 +142,12 @@ def _check_target(experiment: Experiment) -> None:
     if stop.target_accuracy is not None and experiment.data is None:
         problem = "a task without data reaches no accuracy; remove the target"
         raise UserError(experiment.loaded.source.problem(("training", "stop", "target_accuracy"), problem))
+
+
+def _check_weights(experiment: Experiment) -> None:
+    total = int(experiment.examples.sum())
+    if total >= MAX_TOTAL_WEIGHT:
+        problem = (
+            f"{total:,} examples over all devices; allowed: fewer than {MAX_TOTAL_WEIGHT:,}, or method weights: uniform"
+        )
+        raise UserError(experiment.loaded.source.problem(("task", "dataset"), problem))

@@ -51,11 +51,11 @@ def host_share(runtime: Runtime, participants: int, cpus: float, gpus: float) ->
             limits.append(gpus / runtime.gpus_per_host)
         hosts = max(1, int(min(limits)))
     share = min(1.0, math.floor(10_000 * cpus / hosts) / 10_000) if wanted == "auto" else wanted
-    for name, each, there in (("cpus", share, cpus), ("gpus", runtime.gpus_per_host, gpus)):
+    for kind, each, there in (("CPU", share, cpus), ("GPU", runtime.gpus_per_host, gpus)):
         if hosts * each > there + 1e-9:
             raise UserError(
-                f"runtime.{name}_per_host: {hosts} hosts × {each:g} exceed the cluster's {there:g} {name.upper()}; "
-                f"allowed: fewer hosts or at most {there / hosts:g} per host"
+                f"runtime.{kind.lower()}s_per_host: {hosts} hosts × {each:g} exceed the cluster's {there:g} {kind}s; "
+                f"allowed: at most {there / hosts:g} per host, or fewer hosts"
             )
     return HostShare(hosts, share, runtime.gpus_per_host)
 

@@ -8,7 +8,13 @@ from fedray.errors import UserError
 from fedray.results import RunDirectory
 from fedray.scenario import LoadedScenario, load_scenario
 
-MAY_CHANGE = ("name", "runtime", "telemetry", "training.rounds", "training.stop")  # none of them changes a past round
+MAY_CHANGE = (
+    "name",
+    "runtime",
+    "telemetry",
+    "training.rounds",
+    "training.stop",
+)  # none of them changes what was trained
 
 
 def open_run(
@@ -26,7 +32,7 @@ def open_run(
             raise UserError("give a SCENARIO to run, or --resume RUN to go on with one")
         loaded = load_scenario(scenario, settings)
         directory = RunDirectory(run_dir or default_folder(loaded.scenario.name))
-        directory.require_unused()
+        directory.require_usable()
         return loaded, directory
     directory = RunDirectory(resume)
     if run_dir is not None:
@@ -41,12 +47,9 @@ def open_run(
 
 
 def default_folder(name: str) -> Path:
-    """runs/NAME-TIME, numbered if two start in one second."""
-    folder = base = Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
-    number = 2
-    while folder.exists():
-        folder, number = Path(f"{base}-{number}"), number + 1
-    return folder
+    """runs/NAME-TIME, the time to the millisecond."""
+    now = datetime.now()
+    return Path("runs") / f"{name}-{now:%Y%m%d-%H%M%S}-{now.microsecond // 1000:03}"
 
 
 def _changed(before: object, after: object, key: str = "") -> str | None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from fedray.errors import UserError
 from fedray.results import DeviceRecord
 from fedray.runtime.experiment import Experiment
 from fedray.runtime.reporting import device_records
@@ -35,7 +36,13 @@ class Rehearsal:
 
 
 def rehearse(experiment: Experiment, round_: int) -> Rehearsal:
-    """Plan and schedule rounds 1 to `round_`, feeding the method every round's measurements but no losses."""
+    """Plan and schedule rounds 1 to `round_`, feeding the method every round's measurements but no losses.
+
+    UserError if the scenario has no such round.
+    """
+    rounds = experiment.scenario.training.rounds
+    if not 1 <= round_ <= rounds:
+        raise UserError(f"--round: given {round_}; allowed: 1 to {rounds}, the scenario's training.rounds")
     method = experiment.method()
     for current in range(1, round_ + 1):
         plan = method.plan(experiment.view(current))

@@ -43,17 +43,17 @@ def device_records(fleet: Fleet, plan: Plan, schedule: Schedule, round_: int) ->
 
 def round_record(
     round_: int,
-    began: float,
+    ended: float,
     plan: Plan,
     schedule: Schedule,
     rejected: int,
     score: Score | None,
 ) -> RoundRecord:
-    """The record of a round that began at `began` emulated seconds."""
+    """The record of a round that ended at `ended` emulated seconds."""
     specs = [assignment.spec for assignment in plan.assignments]
     return RoundRecord(
         round=round_,
-        emulated_seconds=began + schedule.round_seconds,
+        emulated_seconds=ended,
         round_seconds=schedule.round_seconds,
         mean_waiting_seconds=schedule.mean_waiting_seconds,
         accuracy=score.accuracy if score else None,

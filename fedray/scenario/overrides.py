@@ -29,6 +29,8 @@ def apply_overrides(source: Source, settings: Iterable[str]) -> Source:
         value = parse_source(place, f"value: {text}").data["value"]
         _put(data, key, value, place)
         places = {known: where for known, where in places.items() if known[: len(key)] != key}
+        for length in range(1, len(key)):
+            places.setdefault(key[:length], place)
         places[key] = place
     return Source(source.name, data, places)
 

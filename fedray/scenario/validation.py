@@ -124,7 +124,8 @@ class _Schema:
         if "enum" in node:
             return " | ".join(show(word) for word in node["enum"])
         if node.get("type") == "array":
-            return f"a list of {self._describe(node.get('items', {}))}"
+            least = f" at least {node['minItems']}:" if "minItems" in node else ""
+            return f"a list of{least} {self._describe(node.get('items', {}))}"
         names = {"integer": "an integer", "number": "a number", "string": "text", "object": "a mapping",
                  "boolean": "true | false", "null": "null"}  # fmt: skip
         bounds = {

@@ -91,11 +91,35 @@ def test_a_hub_dataset_is_read_by_split_and_column(scenario, tmp_path: Path) -> 
 
 
 def test_labels_only_the_test_set_has_are_refused(scenario, tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("text,label\nx,1\n")
+    (tmp_path / "a.csv").write_text("text,label\nx,1\ny,2\n")
     (tmp_path / "b.csv").write_text("text,label\nx,7\n")
     loaded = scenario("schema_version: 1\ntask: {dataset: {kind: files, train: a.csv, test: b.csv}}\n")
     with pytest.raises(UserError, match="no training example has: 7"):
         load_corpus(loaded)
+
+
+@pytest.mark.parametrize(
+    ("train", "said"),
+    [
+        ("x,1\ny,\nz,2\n", r"task.dataset.train: example 1 \(from 0\) has no label"),
+        ("x,1.5\ny,2.5\n", r"example 0 \(from 0\) has the label 1.5"),
+        ("x,1\ny,1\n", "every example has the label '1'"),
+    ],
+)
+def test_labels_that_cannot_be_learned_are_named(train, said, scenario, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,label\n" + train)
+    loaded = scenario("schema_version: 1\ntask: {dataset: {kind: files, train: a.csv, test: a.csv}}\n")
+    with pytest.raises(UserError, match=said):
+        load_corpus(loaded)
+
+
+def test_what_looks_missing_or_like_a_number_stays_what_was_written(scenario, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,label\n0,1\nNA,x\n7,NA\n")
+    (tmp_path / "b.csv").write_text("text,label\n0,1\n")
+    corpus = load_corpus(scenario("schema_version: 1\ntask: {dataset: {kind: files, train: a.csv, test: b.csv}}\n"))
+    assert corpus.train.texts == ["0", "NA", "7"]
+    assert corpus.label_names == ("1", "NA", "x")
+    assert corpus.test.labels.tolist() == [0]
 
 
 def test_a_file_that_is_not_what_its_name_says_is_refused(scenario, tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_nobody_is_planned_beyond_their_memory() -> None:
 def fleets(draw):
     """Estimated seconds by device and depth, growing with depth; and the deepest depth memory allows."""
     count, layers = draw(st.integers(1, 12)), draw(st.integers(1, 8))
-    per_device = st.floats(0.01, 100)
+    per_device = st.floats(0.01, 100) | st.integers(1, 4).map(float)  # integers make ties
     base = np.array(draw(st.lists(per_device, min_size=count, max_size=count)))
     slope = np.array(draw(st.lists(per_device, min_size=count, max_size=count)))
     seconds = base[:, None] + slope[:, None] * np.arange(1, layers + 1)
@@ -120,7 +120,7 @@ def test_greedy_depths_keep_every_bound_and_stop_where_nothing_helps(fleet, boun
         slowest = times.argmax()
         assert chosen[slowest] == 1  # cannot be made faster, and nobody can go deeper without being slower than it
         room = chosen < deepest
-        assert (seconds[rows[room], chosen[room]] > times.max()).all()
+        assert (seconds[rows[room], chosen[room]] >= times.max()).all()
 
 
 def test_greedy_depths_by_hand() -> None:
@@ -133,6 +133,11 @@ def test_greedy_depths_by_hand() -> None:
     # the slowest is at depth 1 already, so the fastest deepens as far as it can without becoming the slowest
     late = np.array([[1.0, 2.0, 3.0], [2.5, 9.0, 20.0]])
     assert choose_depths(late, np.array([3, 3]), 0.0).tolist() == [2, 1]
+
+
+def test_ties_do_not_keep_the_greedy_going() -> None:
+    tied = np.array([[1.0, 2.0], [2.0, 4.0], [0.1, 9.0]])
+    assert choose_depths(tied, np.array([2, 2, 1]), 0.1).tolist() == [1, 1, 1]
 
 
 def test_capacity_is_a_moving_average_of_what_devices_reported() -> None:

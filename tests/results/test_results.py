@@ -132,7 +132,7 @@ def test_large_fleets_write_parquet_that_others_can_read(tmp_path: Path) -> None
 def test_a_used_folder_is_not_written_over(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("precious")
     with pytest.raises(UserError, match="already holds something"):
-        RunDirectory(tmp_path).require_unused()
+        RunDirectory(tmp_path).require_usable()
 
 
 def test_runs_are_compared_at_what_all_reached(tmp_path: Path) -> None:

@@ -86,10 +86,14 @@ def run(ray_address: str, small_scenario: Path, tmp_path: Path) -> Callable[...,
     """Run the small scenario with settings, on one host unless they say otherwise; it leaves tmp_path / name."""
 
     def call(
-        *settings: str, name: str = "run", watching: Watching | None = None, scenario: Path | None = None
+        *settings: str,
+        name: str = "run",
+        watching: Watching | None = None,
+        scenario: Path | None = None,
+        resume: bool = False,
     ) -> Summary:
         spread = () if any(setting.startswith("runtime.") for setting in settings) else ("runtime.hosts=1",)
         experiment = prepare(load_scenario(scenario or small_scenario, (*settings, *spread)))
-        return execute(experiment, RunDirectory(tmp_path / name), ray_address, watching or Watching())
+        return execute(experiment, RunDirectory(tmp_path / name), ray_address, watching or Watching(), resume)
 
     return call

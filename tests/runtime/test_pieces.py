@@ -13,7 +13,7 @@ from fedray.aggregation import PerTensorMean
 from fedray.errors import RunFailedError, UserError
 from fedray.results import RoundRecord
 from fedray.runtime.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from fedray.runtime.driver import is_finished
+from fedray.runtime.ending import is_finished
 from fedray.runtime.heads import LocalHeads
 from fedray.runtime.hosts import Hosts, HostShare, cut, host_share
 from fedray.runtime.messages import Equipment
@@ -89,7 +89,7 @@ def test_no_cluster_there_is_one_plain_error(address: str) -> None:
 
 def a_checkpoint(round_: int = 3, heads: bool = False) -> Checkpoint:
     values = np.arange(6, dtype=np.float32)
-    return Checkpoint(round_, values, np.ones((2, 3), np.float32) if heads else None, {"a": [1.5, None]}, 2.5, 99)
+    return Checkpoint(round_, values, np.ones((2, 3), np.float32) if heads else None, {"a": [1.5, None]}, 2.5, 99, "f")
 
 
 @pytest.mark.parametrize("heads", [False, True])

@@ -60,7 +60,7 @@ def test_a_stopped_run_goes_on_to_the_same_digest(run, undisturbed, tmp_path: Pa
         file.write('{"round": 3, "emu')
 
     watching = Watching()
-    summary = run(watching=watching)
+    summary = run(watching=watching, resume=True)
 
     assert summary.result_digest == undisturbed
     assert summary.status == "completed"
@@ -153,7 +153,7 @@ def test_local_heads_survive_an_interruption(run) -> None:
 
     with pytest.raises(RunInterruptedError):
         run("model.head=local", name="broken", watching=Watching(interrupt))
-    assert run("model.head=local", name="broken").result_digest == whole.result_digest
+    assert run("model.head=local", name="broken", resume=True).result_digest == whole.result_digest
 
 
 def test_a_diverging_device_is_rejected_counted_and_named(run, tmp_path: Path) -> None:
@@ -215,15 +215,41 @@ def test_what_stands_in_the_way_of_a_run_is_one_plain_error(run, tmp_path: Path)
         port = taken.getsockname()[1]
         with pytest.raises(UserError, match=rf"^telemetry.prometheus_port: cannot serve on 127.0.0.1:{port}"):
             run(f"telemetry.prometheus_port={port}")
-    checkpoint = tmp_path / "run" / "checkpoint" / "round-000001"
-    checkpoint.mkdir(parents=True)
-    (checkpoint / "state.json").write_text("{")
-    with pytest.raises(UserError, match=r"round-000001: not a checkpoint"):
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_resumed_run_must_be_the_one_that_was_begun(run, tmp_path: Path) -> None:
+    run("training.rounds=1")
+    directory = RunDirectory(tmp_path / "run")
+    with pytest.raises(UserError, match="already holds something"):
         run()
+    holder = directory.lock()
+    with pytest.raises(UserError, match="another process is running this run"):
+        run(resume=True)
+    os.close(holder)
+    with pytest.raises(UserError, match="the data, the backbone or the boards are not those"):
+        run("task.partition={kind: iid}", resume=True)  # stands for a file that has changed
+    rounds = (directory.path / "rounds.jsonl").read_text()
+    (directory.path / "rounds.jsonl").write_text("")
+    with pytest.raises(UserError, match=r"rounds.jsonl lacks rounds"):
+        run(resume=True)
+    (directory.path / "rounds.jsonl").write_text("[1]\n")
+    with pytest.raises(UserError, match=r"rounds.jsonl:1: not a line of a run"):
+        run(resume=True)
+    (directory.path / "rounds.jsonl").write_text(rounds)
+    (directory.checkpoint / "round-000001" / "state.json").write_text("{")
+    with pytest.raises(UserError, match="round-000001: not a checkpoint"):
+        run(resume=True)
+
+
+def test_the_last_round_is_evaluated_whatever_ends_the_run(run) -> None:
+    summary = run("task.eval.every=5", "training.rounds=9", "training.stop={emulated_hours: 1.0e-6}")
+    assert summary.rounds_completed == 1
+    assert summary.final_accuracy is not None
 
 
 def test_a_cluster_too_small_is_said_at_once(run, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"runtime.gpus_per_host: .* exceed the cluster's 0 GPUS"):
+    with pytest.raises(UserError, match=r"runtime.gpus_per_host: .* exceed the cluster's 0 GPUs"):
         run("runtime.gpus_per_host=1.0", "runtime.hosts=1")
     with pytest.raises(UserError, match=r"runtime.cpus_per_host: 4 hosts × 1 exceed the cluster's 3"):
         run("runtime.cpus_per_host=1.0", "runtime.hosts=4")

@@ -62,6 +62,13 @@ BROKEN = {
         [":2: model.target_modules", "'qurey'", "'query'"],
     ),
     "longer than the backbone": ("schema_version: 1\ntask: {max_length: 1024}\n", ["task.max_length", "1024", "512"]),
+    "rank wider than the module": ("schema_version: 1\nmethod: {name: fedit, rank: 1000}\n", ["method.rank", "384"]),
+    "no groups": ("schema_version: 1\nfleet: {groups: []}\n", [":2: fleet.groups", "at least 1"]),
+    "no such catalogue": ("schema_version: 1\nfleet: {catalogue: nope}\n", [":2: fleet.catalogue", "existing folder"]),
+    "too many examples": (
+        "schema_version: 1\ntask: {dataset: {kind: none, examples_per_device: 10000000}}\n",
+        [":2: task.dataset", "800,000,000 examples"],
+    ),
     "duplicate key": ("schema_version: 1\nname: a\nname: b\n", [":3:", "name", "twice"]),
     "tab": ("schema_version: 1\ntraining:\n\trounds: 3\n", [":3", "tabs"]),
     "alias bomb": (BOMB, ["values once aliases are expanded"]),
