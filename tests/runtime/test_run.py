@@ -16,7 +16,9 @@ from fedray.learning.adapted import AdaptedModel
 from fedray.learning.classifier import load_classifier
 from fedray.learning.evaluation import combine, evaluate_block
 from fedray.results import RunDirectory
+from fedray.runtime.coordinator import Coordinator
 from fedray.runtime.experiment import prepare
+from fedray.runtime.hosts import HostShare
 from fedray.scenario import load_scenario
 from tests.runtime.conftest import Watching
 
@@ -218,28 +220,34 @@ def test_what_stands_in_the_way_of_a_run_is_one_plain_error(run, tmp_path: Path)
     assert not (tmp_path / "run").exists()
 
 
-def test_a_resumed_run_must_be_the_one_that_was_begun(run, tmp_path: Path) -> None:
+def test_a_resumed_run_must_be_the_one_that_was_begun(run, small_scenario: Path, tmp_path: Path) -> None:
     run("training.rounds=1")
     directory = RunDirectory(tmp_path / "run")
+
+    def reopen(*settings: str, resume: bool = True) -> None:
+        """In this process: every case fails before there are hosts."""
+        experiment = prepare(load_scenario(small_scenario, settings))
+        Coordinator(experiment, directory, HostShare(1, 1.0, 0.0)).open(resume)
+
     with pytest.raises(UserError, match="already holds something"):
-        run()
+        reopen(resume=False)
     holder = directory.lock()
     with pytest.raises(UserError, match="another process is running this run"):
-        run(resume=True)
+        reopen()
     os.close(holder)
     with pytest.raises(UserError, match="the data, the backbone or the boards are not those"):
-        run("task.partition={kind: iid}", resume=True)  # stands for a file that has changed
+        reopen("task.partition={kind: iid}")  # stands for a file that has changed
     rounds = (directory.path / "rounds.jsonl").read_text()
     (directory.path / "rounds.jsonl").write_text("")
     with pytest.raises(UserError, match=r"rounds.jsonl lacks rounds"):
-        run(resume=True)
+        reopen()
     (directory.path / "rounds.jsonl").write_text("[1]\n")
     with pytest.raises(UserError, match=r"rounds.jsonl:1: not a line of a run"):
-        run(resume=True)
+        reopen()
     (directory.path / "rounds.jsonl").write_text(rounds)
     (directory.checkpoint / "round-000001" / "state.json").write_text("{")
     with pytest.raises(UserError, match="round-000001: not a checkpoint"):
-        run(resume=True)
+        reopen()
 
 
 def test_the_last_round_is_evaluated_whatever_ends_the_run(run) -> None:
