@@ -227,7 +227,12 @@ def test_a_resumed_run_must_be_the_one_that_was_begun(run, small_scenario: Path,
     def reopen(*settings: str, resume: bool = True) -> None:
         """In this process: every case fails before there are hosts."""
         experiment = prepare(load_scenario(small_scenario, settings))
-        Coordinator(experiment, directory, HostShare(1, 1.0, 0.0)).open(resume)
+        coordinator = Coordinator(experiment, directory, HostShare(1, 1.0, 0.0))
+        try:
+            coordinator.open(resume)
+        finally:
+            if "lock" in vars(coordinator):
+                os.close(coordinator.lock)  # as its process would when it ends
 
     with pytest.raises(UserError, match="already holds something"):
         reopen(resume=False)
