@@ -1,5 +1,6 @@
 """The actor that runs the rounds."""
 
+import os
 import threading
 import time
 from dataclasses import dataclass
@@ -128,7 +129,7 @@ class Coordinator:
 
     @ray.method(concurrency_group="watch")
     def conclude(self, status: Status) -> Summary:
-        """Write the adapter and the summary of the completed rounds, then end the hosts."""
+        """Write the summary and the adapter of the completed rounds, end the hosts, let go of the directory."""
         with self.committing:
             self.concluded = True  # a round still under way no longer counts
             standing = self.standing
@@ -148,6 +149,7 @@ class Coordinator:
         self.fieldwork.hosts.close()
         if self.exporter:
             self.exporter.close()
+        os.close(self.lock)
         return summary
 
     def _first_standing(self) -> Standing:
