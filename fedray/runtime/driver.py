@@ -68,7 +68,8 @@ def execute(
             rounds = _conclude(coordinator, directory, "stopped").rounds_completed
             raise RunInterruptedError(f"stopped after round {rounds}; {_what_is_kept(directory)}") from None
         except RunFailedError:
-            _conclude_if_possible(coordinator, directory)
+            if records is not None:
+                _conclude_if_possible(coordinator, directory)
             raise
         finally:
             ray.kill(coordinator)
