@@ -154,6 +154,7 @@ def test_an_interrupted_run_says_what_is_kept_and_exits_130(tmp_path: Path) -> N
     deadline = time.monotonic() + 120
     while not rounds.is_file() and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.2)
+    assert process.poll() is None, process.communicate()[1]
     os.kill(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130, err

@@ -48,6 +48,7 @@ def _start_embedded() -> None:
     if not any(name in os.environ for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")):
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     ray.init(
+        address="local",  # without it Ray would join a cluster that happens to run on this machine
         include_dashboard=False,
         log_to_driver=False,
         logging_level="error",
