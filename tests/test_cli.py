@@ -148,7 +148,12 @@ def test_an_interrupted_run_says_what_is_kept_and_exits_130(tmp_path: Path) -> N
     ]
     command = [sys.executable, "-m", "fedray", "run", *map(str, words), "--run-dir", str(tmp_path / "run")]
     process = subprocess.Popen(
-        [*command, "--set", "training.rounds=500"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, "--set", "training.rounds=500"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # tests may themselves run in the background, where shells let Ctrl-C be ignored by all descendants
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     rounds = tmp_path / "run" / "rounds.jsonl"
     deadline = time.monotonic() + 120
