@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # tables of files must not wait for torch and Ray
     from fedray.runtime.fieldwork import Progress
     from fedray.runtime.rehearsal import Rehearsal
 
-DEVICE_ROWS = 100  # larger fleets are shown by profile and mode only; --json has every device
+DEVICE_ROWS = 100  # larger fleets are shown by profile only; --json has every device
 
 
 class RunDisplay:
