@@ -1,6 +1,7 @@
 """What passes between server and devices in a round."""
 
 from dataclasses import dataclass
+from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,22 +30,72 @@ class View:
 
 
 @dataclass(frozen=True)
+class Quantisation:
+    """What these layers keep for backward is stored in `bits` bits, `group_size` values sharing one range (FedQuad)."""
+
+    layers: tuple[int, ...]
+    bits: int
+    group_size: int
+
+
+@dataclass(frozen=True)
+class GradientNorms:
+    """A device measures the mean squared norm of every trained layer's gradient, towards the output (FedQuad)."""
+
+
+@dataclass(frozen=True)
+class TailDecay:
+    """A device adds strength * sum over modules of |B tail| |A tail| to its loss (HetLoRA); the tail is what lies
+    beyond `keep` ranks. It measures that sum before and after training.
+    """
+
+    keep: int
+    strength: float
+
+
+@dataclass(frozen=True)
+class TripletSelection:
+    """A device selects the `keep` most important of all triplets (A row, E entry, B column) it holds (FedARA).
+
+    `orthogonality` weighs mean(|A A^T - I|, |B^T B - I|) over the modules in the loss; `smoothing` is the share of the
+    old value in the moving averages of importance. It sends what it selected, a bit per triplet, and each one's score.
+    """
+
+    keep: int
+    orthogonality: float
+    smoothing: float
+
+
+Duty = GradientNorms | TailDecay | TripletSelection
+
+
+@dataclass(frozen=True)
 class Assignment:
-    """One device's part in a round: the adapter it holds and trains, for how long, and what its update weighs."""
+    """One device's part in a round: the adapter it holds and trains, for how long, and what its update weighs.
+
+    `duty` is what a method asks of the device beyond plain training.
+    """
 
     device: int
     group: int
     spec: AdapterSpec
     local_steps: int
     weight: int
+    quantisation: Quantisation | None = None
+    duty: Duty | None = None
 
 
 @dataclass(frozen=True)
 class Group:
-    """Devices aggregated together before the global aggregation."""
+    """Devices aggregated together before the global aggregation.
+
+    `inner_rounds` counts the aggregations inside the group in one round, each after an equal part of the local steps;
+    the last of them is what the global aggregation takes. It divides every member's local steps.
+    """
 
     id: int
     devices: tuple[int, ...]
+    inner_rounds: int = 1
 
 
 @dataclass(frozen=True)
@@ -64,12 +115,24 @@ class ServerState:
 
 
 @dataclass(frozen=True)
+class Selection:
+    """Which triplets of an adapter a device selected, and the score of each; both (triplets,), in layout order."""
+
+    kept: NDArray[np.bool_]
+    scores: Values
+
+
+@dataclass(frozen=True)
 class Update:
-    """What a device sends back: its trained tensors (not a difference), flat in its own layout."""
+    """What a device sends back: its trained tensors (not a difference), flat in its own layout.
+
+    With a selection only the selected triplets count as sent.
+    """
 
     device: int
     layout: Layout
     values: Values
+    selection: Selection | None = None
 
 
 @dataclass(frozen=True)
@@ -77,11 +140,12 @@ class DeviceReport:
     """What a server can measure of one finished device: it knows its own request and the clock.
 
     `layer_seconds` are the seconds of one layer's forward pass in one local step (see costs.Work.layer_passes);
-    `loss` is the mean training loss, nan if nothing was trained.
+    `loss` is the mean training loss, nan if nothing was trained; `measured` is what the assignment's duty asked for.
     """
 
     device: int
     layer_seconds: float
     down_mbps: float
     up_mbps: float
-    loss: float
+    loss: float = nan
+    measured: tuple[float, ...] = ()

@@ -22,8 +22,10 @@ class Purpose(IntEnum):
     PARTICIPANTS = 8
     BATCHES = 9
     EVAL_SUBSET = 10
+    QUANTISATION = 11
+    GROUPING = 12
 
 
 def generator(run_seed: int, purpose: Purpose, *key: int) -> np.random.Generator:
-    """A generator for one purpose; `key` is (), (round,) or (round, device)."""
+    """A generator for one purpose; `key` is (), (round,), (round, device), or finer."""
     return np.random.default_rng(np.random.SeedSequence(entropy=run_seed, spawn_key=(int(purpose), *key)))

@@ -2,7 +2,7 @@
 
 from fedray.adapters.layout import Entry, Layout, download_layout, layout_of, upload_layout
 from fedray.adapters.spec import AdapterSpec, BackboneShape, HeadTensor, LoraTarget
-from fedray.adapters.state import initial_values
+from fedray.adapters.state import as_lora, initial_values
 
 __all__ = [
     "AdapterSpec",
@@ -11,6 +11,7 @@ __all__ = [
     "HeadTensor",
     "Layout",
     "LoraTarget",
+    "as_lora",
     "download_layout",
     "initial_values",
     "layout_of",

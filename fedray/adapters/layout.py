@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from fedray.adapters.spec import AdapterSpec, BackboneShape
 
-Factor = Literal["A", "B", "head"]
+Factor = Literal["A", "E", "B", "head"]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One tensor: LoRA factor A (rank x in) or B (out x rank) of a module, or a tensor of the head (layer None)."""
+    """One tensor: LoRA factor A (rank x in), B (out x rank) or E (rank, the diagonal of form `svd`) of a module, or a
+    tensor of the head (layer None)."""
 
     module: str
     layer: int | None
@@ -93,10 +94,14 @@ def layout_of(shape: BackboneShape, spec: AdapterSpec) -> Layout:
         entries.append(Entry(module, layer, factor, extents, offset))
         offset += entries[-1].size
 
-    for layer, rank in enumerate(spec.ranks):
-        for target in shape.targets if rank else ():
+    for layer in range(spec.layers):
+        for target, rank in zip(shape.targets, spec.target_ranks(layer, len(shape.targets)), strict=True):
+            if not rank:
+                continue
             module = f"{shape.layer_prefix}.{layer}.{target.name}"
             place(module, layer, "A", (rank, target.in_features))
+            if spec.form == "svd":
+                place(module, layer, "E", (rank,))
             place(module, layer, "B", (target.out_features, rank))
     for tensor in shape.head:
         place(tensor.name, None, "head", tensor.shape)

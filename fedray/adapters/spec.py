@@ -1,7 +1,11 @@
 """What a backbone offers LoRA, and what an adapter makes of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
+from typing import Literal
+
+Form = Literal["lora", "svd"]
 
 
 @dataclass(frozen=True)
@@ -47,11 +51,22 @@ class AdapterSpec:
 
     `ranks[l]` is layer l's rank on every target module, 0 where it carries none; `trained` lists the trained layers
     in ascending order; the forward pass is y = Wx + scaling * B(Ax) on every layer (peft: alpha = scaling * rank).
+    Where the modules of a layer differ, `module_ranks[l][t]` is the rank of its t-th target and `ranks[l]` the highest.
+    The form `svd` puts a diagonal between the factors: y = Wx + scaling * B diag(E) (Ax).
     """
 
     ranks: tuple[int, ...]
     trained: tuple[int, ...]
     scaling: float
+    module_ranks: tuple[tuple[int, ...], ...] | None = None
+    form: Form = "lora"
+
+    @staticmethod
+    def of_modules(module_ranks: Sequence[Sequence[int]], scaling: float, form: Form = "lora") -> "AdapterSpec":
+        """An adapter given by the rank of every target module of every layer; layers without any are not trained."""
+        ranks = tuple(max(row) for row in module_ranks)
+        trained = tuple(layer for layer, rank in enumerate(ranks) if rank)
+        return AdapterSpec(ranks, trained, scaling, tuple(tuple(row) for row in module_ranks), form)
 
     def __post_init__(self) -> None:
         if any(rank < 0 for rank in self.ranks):
@@ -60,6 +75,8 @@ class AdapterSpec:
             raise ValueError(f"trained layers {self.trained} must carry an adapter, ranks {self.ranks}")
         if list(self.trained) != sorted(set(self.trained)):
             raise ValueError(f"trained layers must ascend: {self.trained}")
+        if self.module_ranks is not None and self.ranks != tuple(max(row) for row in self.module_ranks):
+            raise ValueError(f"ranks {self.ranks} must be the highest of each layer's modules {self.module_ranks}")
 
     @property
     def layers(self) -> int:
@@ -75,16 +92,43 @@ class AdapterSpec:
         """Layers that back-propagation passes through: from the output to the lowest trained one."""
         return self.layers - self.trained[0] if self.trained else 0
 
+    def target_ranks(self, layer: int, targets: int) -> tuple[int, ...]:
+        """The rank of each of a layer's target modules."""
+        return self.module_ranks[layer] if self.module_ranks is not None else (self.ranks[layer],) * targets
+
     @property
-    def trained_ranks(self) -> tuple[int, ...]:
-        """Ranks of the trained layers, towards the output."""
-        return tuple(self.ranks[layer] for layer in self.trained)
+    def trained_ranks(self) -> tuple[float, ...]:
+        """Ranks of the trained layers, towards the output; the mean over a layer's modules where they differ."""
+        if self.module_ranks is None:
+            return tuple(self.ranks[layer] for layer in self.trained)
+        return tuple(sum(self.module_ranks[layer]) / len(self.module_ranks[layer]) for layer in self.trained)
 
     def restricted_to(self, layers: range) -> "AdapterSpec":
         """The same adapter on these layers only: elsewhere the bare backbone (`below_depth: backbone`)."""
         kept = [layer for layer in layers if self.ranks[layer]]
         ranks = tuple(rank if layer in layers else 0 for layer, rank in enumerate(self.ranks))
-        return replace(self, ranks=ranks, trained=tuple(kept))
+        modules = self.module_ranks and tuple(
+            row if layer in layers else (0,) * len(row) for layer, row in enumerate(self.module_ranks)
+        )
+        return replace(self, ranks=ranks, trained=tuple(kept), module_ranks=modules)
+
+    def truncated_to(self, rank: int) -> "AdapterSpec":
+        """The same adapter with no layer above a rank; LoRA of one rank per layer only."""
+        return replace(self, ranks=tuple(min(rank, mine) for mine in self.ranks))
+
+    def stretched_to(self, layers: int) -> "AdapterSpec":
+        """The adapter as an architecture of `layers` layers would carry it (a cost twin).
+
+        Layer j there takes the rank and the part of layer j * L // layers here, so that every layer here stands for an
+        equal run of layers there, and depth keeps its share of the whole.
+        """
+        standing_for = [layer * self.layers // layers for layer in range(layers)]
+        return replace(
+            self,
+            ranks=tuple(self.ranks[layer] for layer in standing_for),
+            trained=tuple(j for j, layer in enumerate(standing_for) if layer in self.trained),
+            module_ranks=self.module_ranks and tuple(self.module_ranks[layer] for layer in standing_for),
+        )
 
     def deepest(self, depth: int) -> "AdapterSpec":
         """The same adapter on the `depth` layers next to the output."""

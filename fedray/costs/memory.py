@@ -1,11 +1,11 @@
 """Training memory in bytes, float32: M(d, a) for d tunable layers, a of them with quantised activations (FedQuad)."""
 
 from fedray.adapters import AdapterSpec, BackboneShape
+from fedray.costs.flops import lora_parameters
+from fedray.protocol import Quantisation
 
 FLOAT = 4
 ADAM_COPIES = 4  # weight, gradient, two moments
-QUANTISED_BITS = 4
-QUANTISED_GROUP = 256  # floats sharing one minimum and maximum (two float32)
 
 
 def layer_activation_bytes(shape: BackboneShape, batch_size: int, sequence_length: int) -> float:
@@ -13,13 +13,17 @@ def layer_activation_bytes(shape: BackboneShape, batch_size: int, sequence_lengt
     return shape.activation_units * batch_size * sequence_length * shape.hidden * FLOAT
 
 
-def lora_bytes(shape: BackboneShape, rank: int) -> float:
-    """Weight, gradient and optimiser moments of one layer's LoRA."""
-    return ADAM_COPIES * FLOAT * rank * sum(t.in_features + t.out_features for t in shape.targets)
+def quantised_share(bits: int, group_size: int) -> float:
+    """What is left of a float32 activation: its code, and a share of its group's two float32."""
+    return (bits + 64 / group_size) / 32
 
 
 def training_memory_bytes(
-    shape: BackboneShape, spec: AdapterSpec, batch_size: int, sequence_length: int, quantised_layers: int
+    shape: BackboneShape,
+    spec: AdapterSpec,
+    batch_size: int,
+    sequence_length: int,
+    quantisation: Quantisation | None = None,
 ) -> float:
     """M0 + d (m_act + m_lora) - a (m_act - m_quantised).
 
@@ -27,8 +31,11 @@ def training_memory_bytes(
     back-propagation passes keeps its activations, trained or not.
     """
     activation = layer_activation_bytes(shape, batch_size, sequence_length)
-    quantised = activation * (QUANTISED_BITS + 64 / QUANTISED_GROUP) / 32
     head = sum(tensor.size for tensor in shape.head) * ADAM_COPIES * FLOAT
     fixed = shape.parameters * FLOAT + head + activation
-    lora = sum(lora_bytes(shape, rank) for rank in spec.trained_ranks)
-    return fixed + spec.backward_layers * activation + lora - quantised_layers * (activation - quantised)
+    lora = ADAM_COPIES * FLOAT * sum(lora_parameters(shape, spec, layer) for layer in spec.trained)
+    saved = 0.0
+    if quantisation:
+        share = quantised_share(quantisation.bits, quantisation.group_size)
+        saved = len(quantisation.layers) * activation * (1 - share)
+    return fixed + spec.backward_layers * activation + lora - saved

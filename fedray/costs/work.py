@@ -1,13 +1,14 @@
 """The price of an assignment, independent of who carries it out; and what it takes a given device."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import ceil
 from typing import Literal
 
-from fedray.adapters import AdapterSpec, BackboneShape, download_layout, upload_layout
+from fedray.adapters import AdapterSpec, BackboneShape, Layout, download_layout, upload_layout
 from fedray.costs.flops import layer_forward_flops, step_flops
 from fedray.costs.memory import training_memory_bytes
-from fedray.protocol import Floats, Ints
+from fedray.protocol import Assignment, Duty, Floats, GradientNorms, Ints, Quantisation, TripletSelection
 
 FLOAT_BYTES = 4
 
@@ -21,7 +22,7 @@ class Work:
     """
 
     flops: float
-    steps: int
+    steps: float
     layer_passes: float
     download_bytes: int
     upload_bytes: int
@@ -30,35 +31,84 @@ class Work:
 
 @dataclass(frozen=True)
 class Pricing:
-    """Prices assignments for one backbone and training setting. Public knowledge: methods may use it.
+    """Prices assignments for one architecture and training setting. Public knowledge: methods may use it.
 
-    Devices are taken to pad every text to `sequence_length` tokens, as on-device training does; the emulator's own
-    shorter batches only save the emulator's time.
+    The architecture is the backbone's own or that of a cost twin: an adapter is then stretched to the twin's layers
+    (see AdapterSpec.stretched_to), and `steps_scale` of the twin's steps stand for one of ours. Devices are taken to
+    pad every text to `sequence_length` tokens, as on-device training does; the emulator's own shorter batches only save
+    the emulator's time.
     """
 
     shape: BackboneShape
     batch_size: int
     sequence_length: int
     head: Literal["shared", "local", "frozen"]
+    steps_scale: float = 1.0
 
-    def work(self, spec: AdapterSpec, local_steps: int, quantised_layers: int = 0) -> Work:
-        """The work of `local_steps` steps of a spec."""
-        return _work(self, spec, local_steps, quantised_layers)
+    def work(
+        self,
+        spec: AdapterSpec,
+        local_steps: int,
+        quantisation: Quantisation | None = None,
+        duty: Duty | None = None,
+    ) -> Work:
+        """The work of `local_steps` steps of a spec and one transfer each way."""
+        return _work(self, spec, local_steps, quantisation, duty)
+
+    def work_of(self, assignment: Assignment) -> Work:
+        """The work of an assignment."""
+        return self.work(assignment.spec, assignment.local_steps, assignment.quantisation, assignment.duty)
 
 
-@lru_cache(maxsize=4096)
-def _work(pricing: Pricing, spec: AdapterSpec, local_steps: int, quantised_layers: int) -> Work:
+@lru_cache(maxsize=16384)
+def _work(
+    pricing: Pricing, spec: AdapterSpec, local_steps: int, quantisation: Quantisation | None, duty: Duty | None
+) -> Work:
     shape, batch, length = pricing.shape, pricing.batch_size, pricing.sequence_length
-    flops = local_steps * step_flops(shape, spec, batch, length)
+    priced = spec if spec.layers == shape.layers else spec.stretched_to(shape.layers)
+    if quantisation is not None and spec.layers != shape.layers:
+        kept = tuple(j for j in range(shape.layers) if j * spec.layers // shape.layers in quantisation.layers)
+        quantisation = replace(quantisation, layers=kept)
+    steps = local_steps * pricing.steps_scale
+    flops = steps * step_flops(shape, priced, batch, length, len(quantisation.layers) if quantisation else 0)
     head_travels = pricing.head == "shared"
+    down = download_layout(shape, priced, head_travels)
+    up = upload_layout(shape, priced, head_travels)
     return Work(
         flops=flops,
-        steps=local_steps,
+        steps=steps,
         layer_passes=flops / layer_forward_flops(shape, batch, length),
-        download_bytes=FLOAT_BYTES * download_layout(shape, spec, head_travels).size,
-        upload_bytes=FLOAT_BYTES * upload_layout(shape, spec, head_travels).size,
-        memory_bytes=training_memory_bytes(shape, spec, batch, length, quantised_layers),
+        download_bytes=FLOAT_BYTES * down.size + (_mask_bytes(down) if isinstance(duty, TripletSelection) else 0),
+        upload_bytes=_upload_bytes(up, priced, spec, duty),
+        memory_bytes=training_memory_bytes(shape, priced, batch, length, quantisation),
     )
+
+
+def _upload_bytes(sent: Layout, priced: AdapterSpec, spec: AdapterSpec, duty: Duty | None) -> int:
+    """Floats that travel up, and what the duty adds: layer norms, or mask bits and scores of selected triplets.
+
+    Of a selection the server only knows how many triplets come, not which: they are priced at the mean size of those
+    held, exact where all target modules have one shape.
+    """
+    floats = FLOAT_BYTES * sent.size
+    if isinstance(duty, GradientNorms):
+        return floats + FLOAT_BYTES * priced.depth
+    if isinstance(duty, TripletSelection):
+        held = triplets(sent)
+        share = min(1.0, duty.keep * priced.layers / spec.layers / max(held, 1))
+        kept = round(held * share)
+        return FLOAT_BYTES * (sent.size - sent.lora_size + round(sent.lora_size * share) + kept) + _mask_bytes(sent)
+    return floats
+
+
+def triplets(layout: Layout) -> int:
+    """How many (A row, E entry, B column) triplets an adapter has."""
+    return sum(entry.size for entry in layout.entries if entry.factor == "E")
+
+
+def _mask_bytes(layout: Layout) -> int:
+    """A bit per triplet."""
+    return ceil(triplets(layout) / 8)
 
 
 def compute_seconds(flops: Floats, steps: Floats, flops_per_second: Floats, step_overhead_seconds: Floats) -> Floats:

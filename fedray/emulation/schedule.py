@@ -1,8 +1,9 @@
-"""The events of one synchronous round: download, compute, upload, wait; or running out of memory."""
+"""One synchronous round: download, compute, upload, wait, for every device; or running out of memory."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import nan
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,16 +15,21 @@ from fedray.protocol import Assignment, DeviceReport, Floats, Ints, Plan
 
 @dataclass(frozen=True)
 class Schedule:
-    """When everything happens, in emulated seconds from the start of the round; every column is (assignments,).
+    """What everything takes, in emulated seconds; every column is (assignments,).
 
-    A device that runs out of memory does so when it would start computing: it has downloaded, it sends nothing, and
-    nobody waits for it. Devices do not disturb each other, so each device's events follow from its own times alone.
+    Groups run independently of each other and meet at the end of the round. Inside a group, every one of its inner
+    rounds is a download, a share of the local steps, an upload, and waiting for the slowest member; conditions hold
+    for a whole round, so inner rounds are equally long, and a group's time is the largest sum over its members.
+    Seconds, bytes and joules are such sums.
+
+    A device that runs out of memory does so when it would start computing: it has downloaded once, it sends nothing,
+    and nobody waits for it. Devices do not disturb each other, so each one's events follow from its own times alone.
     """
 
     devices: Ints
-    download_end: Floats
-    compute_end: Floats
-    upload_end: Floats
+    download_seconds: Floats
+    compute_seconds: Floats
+    upload_seconds: Floats
     fits: NDArray[np.bool_]
     layer_seconds: Floats  # true seconds of one layer's forward pass, as the device would measure them
     down_mbps: Floats  # goodput as the server measures it: latency counts
@@ -35,15 +41,20 @@ class Schedule:
     joules: Floats
 
     @property
+    def busy_seconds(self) -> Floats:
+        """What each device does itself."""
+        return self.download_seconds + self.compute_seconds + self.upload_seconds
+
+    @property
     def round_seconds(self) -> float:
         """Until the last update is in; if nobody finishes, until the last device has failed."""
-        ends = self.upload_end[self.fits] if self.fits.any() else self.upload_end
-        return float(ends.max()) if ends.size else 0.0
+        busy = self.busy_seconds[self.fits] if self.fits.any() else self.busy_seconds
+        return float(busy.max()) if busy.size else 0.0
 
     @property
     def waiting_seconds(self) -> Floats:
-        """From a device's own end to the end of the round; 0 for devices that failed."""
-        return np.where(self.fits, self.round_seconds - self.upload_end, 0.0)
+        """What is left of the round, for the group's slowest member or for other groups; 0 for devices that failed."""
+        return np.where(self.fits, self.round_seconds - self.busy_seconds, 0.0)
 
     @property
     def mean_waiting_seconds(self) -> float:
@@ -59,53 +70,59 @@ class Schedule:
         """The assignments that come to an end."""
         return [assignment for assignment, fits in zip(plan.assignments, self.fits, strict=True) if fits]
 
-    def reports(self, losses: Mapping[int, float]) -> list[DeviceReport]:
-        """What the server measures of every device that finished; `losses` by device, nan where none is known."""
+    def reports(
+        self, losses: Mapping[int, float], measured: Mapping[int, tuple[float, ...]] = MappingProxyType({})
+    ) -> list[DeviceReport]:
+        """What the server learns of every device that finished; `losses` and what duties measured, by device."""
         columns = (self.devices, self.layer_seconds, self.down_mbps, self.up_mbps)
         rows = zip(*(column[self.fits].tolist() for column in columns), strict=True)
-        return [DeviceReport(device, layer, down, up, losses.get(device, nan)) for device, layer, down, up in rows]
+        return [
+            DeviceReport(device, layer, down, up, losses.get(device, nan), measured.get(device, ()))
+            for device, layer, down, up in rows
+        ]
 
 
 def simulate(plan: Plan, conditions: Conditions, pricing: Pricing) -> Schedule:
     """The schedule of a plan under the truth of the round."""
-    works = [pricing.work(assignment.spec, assignment.local_steps) for assignment in plan.assignments]
+    works = [pricing.work_of(assignment) for assignment in plan.assignments]
     devices = np.array([assignment.device for assignment in plan.assignments], np.int64)
-    bytes_down = np.array([work.download_bytes for work in works], np.int64)
-    fits = np.array([work.memory_bytes for work in works]) <= conditions.memory_bytes[devices]
-    bytes_up = np.where(fits, [work.upload_bytes for work in works], 0)
-    passes = np.array([work.layer_passes for work in works])
+    by_group = {group.id: group.inner_rounds for group in plan.groups}
+    inner_rounds = np.array([by_group[assignment.group] for assignment in plan.assignments], np.int64)
+    memory = np.array([work.memory_bytes for work in works])
+    fits = memory <= conditions.memory_bytes[devices]
 
     latency = conditions.latency_seconds[devices]
-    download = transfer_seconds(bytes_down, conditions.down_mbps[devices], latency)
-    compute = compute_seconds(
+    one_down = np.array([work.download_bytes for work in works], np.int64)
+    one_up = np.array([work.upload_bytes for work in works], np.int64)
+    down_seconds = transfer_seconds(one_down, conditions.down_mbps[devices], latency)
+    up_seconds = transfer_seconds(one_up, conditions.up_mbps[devices], latency)
+    computing = compute_seconds(
         np.array([work.flops for work in works]),
         np.array([work.steps for work in works]),
         conditions.flops_per_second[devices],
         conditions.step_overhead_seconds[devices],
     )
-    spent_computing = np.where(fits, compute, 0.0)
-    upload = np.where(fits, transfer_seconds(bytes_up, conditions.up_mbps[devices], latency), 0.0)
-    energy = joules(
-        spent_computing, conditions.compute_watts[devices], download + upload, conditions.radio_watts[devices]
-    )
+    download = np.where(fits, inner_rounds, 1) * down_seconds
+    upload = np.where(fits, inner_rounds * up_seconds, 0.0)
+    compute = np.where(fits, computing, 0.0)
     return Schedule(
         devices=devices,
-        download_end=download,
-        compute_end=download + spent_computing,
-        upload_end=download + spent_computing + upload,
+        download_seconds=download,
+        compute_seconds=compute,
+        upload_seconds=upload,
         fits=fits,
-        layer_seconds=compute / passes,
-        down_mbps=_goodput(bytes_down, download),
-        up_mbps=_goodput(bytes_up, upload),
-        bytes_down=bytes_down,
-        bytes_up=bytes_up,
-        memory_bytes=np.array([work.memory_bytes for work in works]),
+        layer_seconds=computing / np.array([work.layer_passes for work in works]),
+        down_mbps=_goodput(one_down, down_seconds),
+        up_mbps=_goodput(one_up, up_seconds),
+        bytes_down=np.where(fits, inner_rounds, 1) * one_down,
+        bytes_up=np.where(fits, inner_rounds * one_up, 0),
+        memory_bytes=memory,
         memory_limit_bytes=conditions.memory_bytes[devices],
-        joules=energy,
+        joules=joules(compute, conditions.compute_watts[devices], download + upload, conditions.radio_watts[devices]),
     )
 
 
 def _goodput(size_bytes: Ints, seconds: Floats) -> Floats:
     """Mb/s reached; 0 where nothing was sent."""
-    mbps: Floats = np.divide(8e-6 * size_bytes, seconds, out=np.zeros_like(seconds), where=seconds > 0)
+    mbps: Floats = np.divide(8e-6 * size_bytes, seconds, out=np.zeros_like(seconds), where=size_bytes > 0)
     return mbps

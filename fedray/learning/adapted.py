@@ -8,8 +8,10 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.tuners.lora import LoraLayer
 from torch import nn
+from torch.nn.utils import parametrize
 
 from fedray.adapters import AdapterSpec, BackboneShape, Entry, Layout, layout_of
+from fedray.learning.classifier import layer_list
 from fedray.learning.tokens import Batch
 from fedray.protocol import Values
 
@@ -20,17 +22,21 @@ def lora_config(shape: BackboneShape, spec: AdapterSpec) -> LoraConfig:
     """The adapter in peft's words; modules are named in full, so that ranks may differ per layer."""
     layers = [layer for layer, rank in enumerate(spec.ranks) if rank]
     ranks = {
-        f"{shape.layer_prefix}.{layer}.{target.name}": spec.ranks[layer] for layer in layers for target in shape.targets
+        f"{shape.layer_prefix}.{layer}.{target.name}": rank
+        for layer in layers
+        for target, rank in zip(shape.targets, spec.target_ranks(layer, len(shape.targets)), strict=True)
+        if rank
     }
     highest = max(spec.ranks)
+    named = spec.module_ranks is not None  # a layer may then carry LoRA on some of its targets only
     return LoraConfig(
         r=highest,
         lora_alpha=spec.scaling * highest,
         rank_pattern=ranks,
         alpha_pattern={module: spec.scaling * rank for module, rank in ranks.items()},
-        target_modules=sorted({target.name for target in shape.targets}),
-        layers_to_transform=layers,
-        layers_pattern=[shape.layer_prefix.rsplit(".", 1)[-1]],
+        target_modules=sorted(ranks if named else {target.name for target in shape.targets}),
+        layers_to_transform=None if named else layers,
+        layers_pattern=None if named else [shape.layer_prefix.rsplit(".", 1)[-1]],
         lora_dropout=0.0,
         bias="none",
         modules_to_save=sorted({tensor.name.split(".")[0] for tensor in shape.head}),
@@ -38,36 +44,50 @@ def lora_config(shape: BackboneShape, spec: AdapterSpec) -> LoraConfig:
     )
 
 
-class AdaptedModel:
-    """A classifier with LoRA at the ranks of `spec`, holding any adapter that fits into it.
+class Diagonal(nn.Module):
+    """B diag(E) in place of B: what makes a LoRA module one of form `svd`; all else of peft's layer stays."""
 
-    Responsibilities: take up and give back flat buffers, and switch off every LoRA below a device's depth, so that
-    nothing there is computed or back-propagated. An adapter of smaller rank is padded with zeros, whose gradients are
+    def __init__(self, rank: int) -> None:
+        super().__init__()
+        self.diagonal = nn.Parameter(torch.zeros(rank))
+
+    def forward(self, b: torch.Tensor) -> torch.Tensor:
+        """(out, rank) to (out, rank)."""
+        return b * self.diagonal
+
+
+class AdaptedModel:
+    """A classifier with LoRA at the ranks of `spec`, holding any adapter of its form that fits into it.
+
+    Responsibilities: take up and give back flat buffers, and switch off every LoRA that a device does not hold, so that
+    nothing of it is computed or back-propagated. An adapter of smaller rank is padded with zeros, whose gradients are
     exactly zero: it trains as if alone.
     """
 
     def __init__(self, model: nn.Module, shape: BackboneShape, spec: AdapterSpec, device: torch.device = CPU) -> None:
         self.shape = shape
         self.device = device
-        self.peft: PeftModel = get_peft_model(model, lora_config(shape, spec)).eval().to(device)
+        self.layers = layer_list(model, shape.layers)[1]
+        self.peft: PeftModel = get_peft_model(model, lora_config(shape, spec)).eval()
         self.layout = layout_of(shape, spec)
+        self.switches: dict[str, LoraLayer] = {}
+        for path, module in self.peft.named_modules():
+            if isinstance(module, LoraLayer):
+                self.switches[path.removeprefix("base_model.model.")] = module
+                if spec.form == "svd":
+                    parametrize.register_parametrization(
+                        module.lora_B["default"], "weight", Diagonal(module.r["default"]), unsafe=True
+                    )
+        self.peft.to(device)
         parameters = dict(self.peft.named_parameters())
-        self.parameters = {(e.module, e.factor): parameters[_peft_name(e)] for e in self.layout.entries}
-        self.switches = [
-            (layer, module)
-            for layer in range(shape.layers)
-            for target in shape.targets
-            if isinstance(
-                module := self.peft.get_submodule(f"base_model.model.{shape.layer_prefix}.{layer}.{target.name}"),
-                LoraLayer,
-            )
-        ]
+        self.parameters = {(e.module, e.factor): parameters[_peft_name(e, spec)] for e in self.layout.entries}
 
     def take_up(self, spec: AdapterSpec, values: Values, train_head: bool = True) -> Layout:
         """Hold the adapter `spec` with these values (flat in its layout), ready to train its trained layers."""
         layout = layout_of(self.shape, spec)
-        for layer, module in self.switches:
-            module.enable_adapters(spec.ranks[layer] > 0)
+        held = {entry.module for entry in layout.entries}
+        for path, module in self.switches.items():
+            module.enable_adapters(path in held)
         with torch.no_grad():
             for entry in layout.entries:
                 parameter = self.parameters[entry.module, entry.factor]
@@ -75,7 +95,7 @@ class AdaptedModel:
                     parameter.zero_()
                 _part(parameter, entry).copy_(torch.from_numpy(layout.tensor(values, entry).copy()))
         for entry in self.layout.entries:
-            trained = train_head if entry.layer is None else entry.layer in spec.trained
+            trained = train_head if entry.layer is None else entry.layer in spec.trained and entry.module in held
             self.parameters[entry.module, entry.factor].requires_grad_(trained)
         return layout
 
@@ -93,6 +113,15 @@ class AdaptedModel:
         head = [p for (_, factor), p in self.parameters.items() if p.requires_grad and factor == "head"]
         return lora, head
 
+    def part(self, entry: Entry) -> torch.Tensor:
+        """The part of a trained LoRA tensor that an entry of an adapter occupies; its gradient is `gradient`."""
+        return _part(self.parameters[entry.module, entry.factor], entry)
+
+    def gradient(self, entry: Entry) -> torch.Tensor:
+        """The gradient of `part` after backward; zeros where nothing flowed."""
+        gradient = self.parameters[entry.module, entry.factor].grad
+        return torch.zeros(entry.shape, device=self.device) if gradient is None else _part(gradient, entry)
+
     def logits(self, batch: Batch) -> torch.Tensor:
         """(batch, labels), on the model's device."""
         inputs = {name: tensor.to(self.device) for name, tensor in batch.inputs.items()}
@@ -108,12 +137,16 @@ class AdaptedModel:
 
 
 def _part(parameter: torch.Tensor, entry: Entry) -> torch.Tensor:
-    """The leading rows of A or columns of B that an adapter of smaller rank occupies."""
+    """The leading rows of A, columns of B, entries of E that an adapter of smaller rank occupies."""
     return parameter[tuple(slice(extent) for extent in entry.shape)]
 
 
-def _peft_name(entry: Entry) -> str:
+def _peft_name(entry: Entry, spec: AdapterSpec) -> str:
     if entry.factor == "head":
         child, rest = entry.module.split(".", 1)
         return f"base_model.model.{child}.modules_to_save.default.{rest}"
-    return f"base_model.model.{entry.module}.lora_{entry.factor}.default.weight"
+    module = f"base_model.model.{entry.module}"
+    if entry.factor == "E":
+        return f"{module}.lora_B.default.parametrizations.weight.0.diagonal"
+    weight = "parametrizations.weight.original" if (entry.factor, spec.form) == ("B", "svd") else "weight"
+    return f"{module}.lora_{entry.factor}.default.{weight}"

@@ -8,12 +8,13 @@ from typing import Any
 
 import torch
 from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
-from transformers import PretrainedConfig, PreTrainedTokenizerBase
+from transformers import AutoConfig, PretrainedConfig, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from fedray.adapters import BackboneShape, HeadTensor, LoraTarget
 from fedray.errors import UserError
 from fedray.learning.activations import activation_units
+from fedray.learning.architectures import ARCHITECTURES
 from fedray.learning.classifier import (
     Recipe,
     Weights,
@@ -96,6 +97,47 @@ def find_backbone(loaded: LoadedScenario, labels: int) -> Backbone:
     except ValueError as error:
         raise UserError(source.problem(AT, f"{model.backbone}: {error}")) from None
     return Backbone(location, recipe, shape)
+
+
+def find_twin(loaded: LoadedScenario, labels: int) -> BackboneShape | None:
+    """The shape of the scenario's cost twin; None if there is none.
+
+    Raises
+    ------
+    UserError
+        with key and place, if its configuration cannot be found, or it cannot stand in for the backbone.
+    """
+    twin, source = loaded.scenario.costs.twin, loaded.source
+    if twin is None:
+        return None
+    at: Key = ("costs", "twin", "backbone")
+    try:
+        known = dict(ARCHITECTURES.get(twin.backbone, {}))
+        if known:
+            config = AutoConfig.for_model(known.pop("model_type"), **known)
+        else:
+            config = AutoConfig.from_pretrained(twin.backbone, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0]
+        hint = did_you_mean(twin.backbone, ARCHITECTURES)
+        allowed = f"allowed: {' | '.join(ARCHITECTURES)}, a folder with config.json, or a hub name"
+        raise UserError(source.problem(at, f"cannot load {twin.backbone}{hint}: {reason}; {allowed}")) from None
+    config.pad_token_id = config.pad_token_id or 0
+    wanted = twin.target_modules or DEFAULT_TARGETS.get(config.model_type)
+    if wanted is None:
+        problem = f"no default for model type {config.model_type}; name the linear modules that carry LoRA"
+        raise UserError(source.problem((*at[:2], "target_modules"), problem))
+    recipe = Recipe(config.to_json_string(use_diff=False), loaded.scenario.model.pooling, labels)
+    length = twin.max_length or loaded.scenario.task.max_length
+    try:
+        return describe(twin.backbone, recipe, config, tuple(wanted), length)
+    except TargetError as error:
+        raise source.error((*at[:2], "target_modules"), error.given, error.allowed) from None
+    except (IndexError, RuntimeError):  # a position beyond the table
+        longest = f"at most the twin's {getattr(config, 'max_position_embeddings', None)} positions (RoBERTa: less 2)"
+        raise source.error((*at[:2], "max_length"), length, longest) from None
+    except ValueError as error:
+        raise UserError(source.problem(at, f"{twin.backbone}: {error}")) from None
 
 
 class TargetError(ValueError):

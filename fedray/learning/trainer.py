@@ -1,23 +1,30 @@
 """How one device learns: a few AdamW steps on batches of its own shard."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from fedray.adapters import AdapterSpec
 from fedray.learning.adapted import AdaptedModel
+from fedray.learning.duties import dutiful
+from fedray.learning.quantisation import QuantisedActivations, Quantiser
 from fedray.learning.tokens import Tokens
-from fedray.protocol import Ints, Values
+from fedray.protocol import Assignment, Ints, Quantisation, Selection, Values
 from fedray.scenario.schema import Optimiser
 
 
 @dataclass(frozen=True)
 class Trained:
-    """The adapter after local training, flat in the layout of its spec, and the mean loss over the steps."""
+    """The adapter after local training, flat in the layout of its spec; the mean loss over the steps, without
+    penalties; what the assignment's duty measured and selected.
+    """
 
     values: Values
     loss: float
+    measured: tuple[float, ...]
+    selection: Selection | None
 
 
 def draw_batches(shard: Ints, lengths: Ints, steps: int, batch_size: int, rng: np.random.Generator) -> list[Ints]:
@@ -35,15 +42,21 @@ def draw_batches(shard: Ints, lengths: Ints, steps: int, batch_size: int, rng: n
 
 def train(
     model: AdaptedModel,
-    spec: AdapterSpec,
+    assignment: Assignment,
     values: Values,
     tokens: Tokens,
     batches: list[Ints],
     optimiser: Optimiser,
     train_head: bool,
+    noise: np.random.Generator,
 ) -> Trained:
-    """Train an adapter on the batches, one step each, starting from `values` (which are left as they are)."""
-    layout = model.take_up(spec, values, train_head)
+    """Train an assignment's adapter on the batches, one step each, from `values` (which are left as they are).
+
+    `noise` is where the rounding of quantised activations comes from.
+    """
+    layout = model.take_up(assignment.spec, values, train_head)
+    device = dutiful(assignment.duty, model, layout)
+    storing = _storage(model, assignment.quantisation, noise)
     lora, head = model.trainable()
     adamw = torch.optim.AdamW(
         [{"params": lora, "lr": optimiser.learning_rate}, {"params": head, "lr": optimiser.head_learning_rate}],
@@ -52,9 +65,25 @@ def train(
     losses = []
     for indices in batches:
         batch = tokens.batch(indices)
-        loss = torch.nn.functional.cross_entropy(model.logits(batch), batch.labels.to(model.device))
-        loss.backward()  # type: ignore[no-untyped-call]
+        with storing():
+            loss = torch.nn.functional.cross_entropy(model.logits(batch), batch.labels.to(model.device))
+        losses.append(loss.item())
+        penalty = device.penalty()
+        (loss if penalty is None else loss + penalty).backward()  # type: ignore[no-untyped-call]
+        device.after_backward()
         adamw.step()
         adamw.zero_grad(set_to_none=True)
-        losses.append(loss.item())
-    return Trained(model.values(layout), float(np.mean(losses)))
+    return Trained(model.values(layout), float(np.mean(losses)), device.measured(), device.selection())
+
+
+def _storage(
+    model: AdaptedModel, quantisation: Quantisation | None, noise: np.random.Generator
+) -> Callable[[], AbstractContextManager[object]]:
+    """How the forward pass of a step keeps what backward will need."""
+    if quantisation is None:
+        return nullcontext
+    layers = [model.layers[layer] for layer in quantisation.layers]
+    quantiser = Quantiser(quantisation.bits, quantisation.group_size)
+    generator = torch.Generator(model.device).manual_seed(int(noise.integers(2**63)))
+    tensors = [*model.peft.parameters(), *model.peft.buffers()]
+    return lambda: QuantisedActivations(layers, quantiser, tensors, generator)

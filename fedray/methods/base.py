@@ -32,15 +32,17 @@ Config = TypeVar("Config", bound=MethodSection)
 
 @dataclass(frozen=True)
 class MethodContext:
-    """What a method may know for the whole run: the architecture, its prices, the training setting."""
+    """What a method may know for the whole run: the architecture it trains, prices, the training setting.
 
+    With a cost twin the prices are those of another architecture (see costs.Pricing).
+    """
+
+    shape: BackboneShape
     pricing: Pricing
     devices: int
     local_steps: int
-
-    @property
-    def shape(self) -> BackboneShape:
-        return self.pricing.shape
+    rounds: int
+    seed: int
 
 
 class ParameterError(ValueError):
@@ -60,6 +62,8 @@ class Method(ABC, Generic[Config]):
     """
 
     section: ClassVar[type[MethodSection]]
+    forms_groups: ClassVar[bool] = False  # plans groups itself, so that a scenario cannot
+    keeps_layout: ClassVar[bool] = True  # the adapter's tensors stay the same, so that a group can aggregate repeatedly
 
     def __init__(self, config: Config, context: MethodContext) -> None:
         self.config = config
@@ -80,6 +84,9 @@ class Method(ABC, Generic[Config]):
     def apply(self, state: ServerState, folded: Aggregate) -> ServerState:
         """The next server state."""
         return ServerState(state.spec, np.where(folded.held, folded.values, state.values))
+
+    def anticipate(self) -> None:
+        """What `apply` would do to plans to come, where there is no training (`fedray plan`); nothing by default."""
 
     def observe(self, reports: Sequence[DeviceReport]) -> None:
         """Learn from what was measured in the round."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from fedray.costs import Pricing
+from fedray.costs import Pricing, Work, transfer_seconds
 from fedray.costs.flops import layer_forward_flops
 from fedray.protocol import DeviceReport, Floats, View
 
@@ -39,6 +39,26 @@ class CapacityEstimate:
 
     def up_mbps(self, view: View) -> Floats:
         return self._or_declared("up_mbps", view, view.declared_mbps)
+
+    def round_seconds(self, works: Sequence[Work], view: View) -> Floats:
+        """Seconds of each participant's own work, (participants,): computing, and a transfer each way."""
+        passes = np.array([work.layer_passes for work in works])
+        down = np.array([work.download_bytes for work in works])
+        up = np.array([work.upload_bytes for work in works])
+        computing: Floats = self.layer_seconds(view) * passes
+        return computing + transfer_seconds(down, self.down_mbps(view)) + transfer_seconds(up, self.up_mbps(view))
+
+    def seconds_of_choices(self, works: Sequence[Work], view: View, inner_rounds: int = 1) -> Floats:
+        """Seconds of every participant's round if it did each of the works, (participants, works).
+
+        The transfers happen `inner_rounds` times.
+        """
+        passes = np.array([work.layer_passes for work in works])
+        down = np.array([work.download_bytes for work in works])
+        up = np.array([work.upload_bytes for work in works])
+        computing: Floats = self.layer_seconds(view)[:, None] * passes
+        receiving = transfer_seconds(inner_rounds * down, self.down_mbps(view)[:, None])
+        return computing + receiving + transfer_seconds(inner_rounds * up, self.up_mbps(view)[:, None])
 
     def _or_declared(self, column: str, view: View, declared: Floats) -> Floats:
         known = self.averages[column][view.devices]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from fedray.adapters import AdapterSpec
-from fedray.costs import Work, transfer_seconds
+from fedray.costs import Work
 from fedray.methods.base import Method, MethodContext, MethodSection, ParameterError
 from fedray.methods.capacity import CapacityEstimate
 from fedray.protocol import Assignment, DeviceReport, Floats, Group, Plan, View
@@ -61,7 +61,7 @@ class Legend(Method[LegendSection]):
         if self.config.depth == "fixed":
             depths = deepest
         else:
-            depths = choose_depths(self._seconds(works, view), deepest, self.config.waiting_bound)
+            depths = choose_depths(self.capacity.seconds_of_choices(works, view), deepest, self.config.waiting_bound)
         assignments = tuple(
             Assignment(int(device), 0, specs[depth - 1], self.context.local_steps, self.weight(int(examples)))
             for device, depth, examples in zip(view.devices, depths, view.examples, strict=True)
@@ -83,15 +83,6 @@ class Legend(Method[LegendSection]):
         if self.config.placement == "deep":
             return [whole.deepest(depth) for depth in depths]
         return [whole.restricted_to(range(depth)) for depth in depths]
-
-    def _seconds(self, works: Sequence[Work], view: View) -> Floats:
-        """Estimated seconds of every device's round at every depth, (participants, depths)."""
-        passes = np.array([work.layer_passes for work in works])
-        down = np.array([work.download_bytes for work in works])
-        up = np.array([work.upload_bytes for work in works])
-        computing: Floats = self.capacity.layer_seconds(view)[:, None] * passes
-        receiving = transfer_seconds(down, self.capacity.down_mbps(view)[:, None])
-        return computing + receiving + transfer_seconds(up, self.capacity.up_mbps(view)[:, None])
 
 
 def increasing_ranks(layers: int, mean_rank: int, min_rank: int) -> tuple[int, ...]:

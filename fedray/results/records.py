@@ -39,8 +39,10 @@ class RoundRecord:
 class DeviceRecord:
     """One device in one round, as in `fedray plan --json` and in devices.jsonl.
 
-    `ranks` are those of the tuned layers, towards the output; a device whose `memory_bytes` exceed
-    `memory_limit_bytes` does not fit: it downloads, fails, and sends nothing.
+    `ranks` are those of the tuned layers, towards the output (the mean over a layer's modules where they differ);
+    seconds, bytes and joules are sums over the group's `inner_rounds`, which are equally long; waiting is all the
+    time of the round that the device does nothing. A device whose `memory_bytes` exceed `memory_limit_bytes` does not
+    fit: it downloads, fails, and sends nothing.
     """
 
     id: int
@@ -48,7 +50,7 @@ class DeviceRecord:
     mode: str
     group: int
     depth: int
-    ranks: tuple[int, ...]
+    ranks: tuple[float, ...]
     quantised_layers: int
     compute_seconds: float
     download_seconds: float
@@ -60,6 +62,7 @@ class DeviceRecord:
     memory_limit_bytes: int
     joules: float
     fits: bool
+    inner_rounds: int = 1
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,10 @@ class Target:
 
 @dataclass(frozen=True)
 class Summary:
-    """summary.json; `final_accuracy` is that of the last evaluated round."""
+    """summary.json; `final_accuracy` is that of the last evaluated round.
+
+    `twin` names the architecture that all costs are those of, where it is not the one trained.
+    """
 
     schema_version: int
     run_id: str
@@ -104,6 +110,7 @@ class Summary:
     updates_rejected: int
     result_digest: str
     target: Target | None
+    twin: str | None = None
 
 
 def reached(rounds: Sequence[RoundRecord], accuracy: float) -> Target | None:
@@ -127,6 +134,7 @@ class Tally:
     peak_memory_bytes: int
     result_digest: str
     target_accuracy: float | None
+    twin: str | None = None
 
 
 def summarise(rounds: Sequence[RoundRecord], tally: Tally, status: Status) -> Summary:
@@ -151,4 +159,5 @@ def summarise(rounds: Sequence[RoundRecord], tally: Tally, status: Status) -> Su
         updates_rejected=sum(record.rejected for record in rounds),
         result_digest=tally.result_digest,
         target=reached(rounds, tally.target_accuracy) if tally.target_accuracy is not None else None,
+        twin=tally.twin,
     )

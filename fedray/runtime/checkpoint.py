@@ -3,17 +3,19 @@
 import json
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from fedray.adapters import AdapterSpec
+from fedray.adapters.spec import Form
 from fedray.errors import UserError
 from fedray.protocol import Values
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Checkpoint:
     """
 
     round: int
+    spec: AdapterSpec
     values: Values
     heads: Values | None
     method: dict[str, Any]
@@ -45,6 +48,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     facts = {
         "format": FORMAT,
         "round": checkpoint.round,
+        "spec": asdict(checkpoint.spec),
         "method": checkpoint.method,
         "wall_seconds": checkpoint.wall_seconds,
         "peak_memory_bytes": checkpoint.peak_memory_bytes,
@@ -70,6 +74,7 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
             raise UserError(f"{complete[-1]}: checkpoint format {facts['format']}; this fedray reads {FORMAT}")
         return Checkpoint(
             round=int(facts["round"]),
+            spec=_spec(**facts["spec"]),
             values=tensors["values"],
             heads=tensors.get("heads"),
             method=facts["method"],
@@ -79,3 +84,10 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
         )
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise UserError(f"{complete[-1]}: not a checkpoint: {error}") from None
+
+
+def _spec(
+    ranks: list[int], trained: list[int], scaling: float, module_ranks: list[list[int]] | None, form: Form
+) -> AdapterSpec:
+    modules = None if module_ranks is None else tuple(tuple(row) for row in module_ranks)
+    return AdapterSpec(tuple(ranks), tuple(trained), float(scaling), modules, form)

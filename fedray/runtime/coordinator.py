@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import ray
 
-from fedray.adapters import initial_values, layout_of
+from fedray.adapters import as_lora, initial_values, layout_of
 from fedray.emulation import Schedule
 from fedray.errors import UserError
 from fedray.learning.adapted import AdaptedModel
@@ -66,7 +66,8 @@ class Coordinator:
         self.directory = directory
         self.share = share
         self.method = experiment.method()
-        self.layout = layout_of(experiment.backbone.shape, self.method.adapter())
+        self.shape = experiment.backbone.shape
+        self.first_spec = self.method.adapter()  # the largest: what hosts make room for, also in a resumed run
         self.committing = threading.Lock()
         self.concluded = False
 
@@ -90,11 +91,11 @@ class Coordinator:
             self.directory.rewrite_scenario(scenario_yaml)
         if self.experiment.data is not None:
             self.directory.write_labels(self.experiment.data.label_names)
+            self.directory.write_shards(self.experiment.label_histograms)
         equipment = Equipment(
             shape=self.experiment.backbone.shape,
             head=self.experiment.scenario.model.head,
-            fold=self.method.fold(),
-            kit=self.experiment.kit(self.method),
+            kit=self.experiment.kit(self.first_spec),
         )
         self.fieldwork = Fieldwork(Hosts(equipment, self.share), len(self.standing.records))
         return Opening(self.standing.records, self.exporter.url if self.exporter else None)
@@ -105,12 +106,12 @@ class Coordinator:
         view = self.experiment.view(round_)
         plan = self.method.plan(view)
         schedule = self.experiment.schedule(round_, plan)
-        harvest = self.fieldwork.train(round_, before.state, schedule.finishing(plan), before.heads)
+        harvest = self.fieldwork.train(round_, before.state, plan, schedule, self.method, before.heads)
         state = self.method.apply(before.state, harvest.aggregate(self.method.fold()))
         heads = before.heads.replaced(harvest.heads) if before.heads else None
         ended = before.emulated_seconds + schedule.round_seconds
         score = self.fieldwork.evaluate(self._judged(state, heads)) if self._is_evaluated(round_, ended) else None
-        self.method.observe(schedule.reports(harvest.losses))
+        self.method.observe(schedule.reports(harvest.losses, harvest.measured))
         record = round_record(round_, ended, plan, schedule, len(harvest.rejected), score)
         after = Standing(
             state,
@@ -140,8 +141,9 @@ class Coordinator:
                 devices=len(self.experiment.fleet),
                 wall_seconds=standing.wall_seconds,
                 peak_memory_bytes=standing.peak_memory_bytes,
-                result_digest=result_digest(self.layout, judged.values),
+                result_digest=result_digest(layout_of(self.shape, judged.spec), judged.values),
                 target_accuracy=self.experiment.scenario.training.stop.target_accuracy,
+                twin=self.experiment.twin,
             )
             summary = summarise(standing.records, tally, status)
             self.directory.write_summary(summary)  # first: a stopped job has three seconds
@@ -154,11 +156,11 @@ class Coordinator:
 
     def _first_standing(self) -> Standing:
         """Before the first round."""
-        values = initial_values(self.layout, self.experiment.scenario.seed)
-        head = values[self.layout.lora_size :]
+        layout = layout_of(self.shape, self.first_spec)
+        values = initial_values(layout, self.experiment.scenario.seed)
         local = self.experiment.scenario.model.head == "local"
-        heads = LocalHeads.same_for_all(head, len(self.experiment.fleet)) if local else None
-        return Standing(ServerState(self.method.adapter(), values), heads, (), 0.0, 0)
+        heads = LocalHeads.same_for_all(values[layout.lora_size :], len(self.experiment.fleet)) if local else None
+        return Standing(ServerState(self.first_spec, values), heads, (), 0.0, 0)
 
     def _resumed_standing(self) -> Standing:
         """After the last checkpoint, or before the first round if there is none; UserError if it does not fit."""
@@ -172,7 +174,7 @@ class Coordinator:
             raise UserError(f"{where}: the data, the backbone or the boards are not those the run began with")
         heads = LocalHeads(saved.heads) if saved.heads is not None else None
         as_local = heads.values.shape if heads else None
-        if saved.values.shape != first.state.values.shape or as_local != (
+        if saved.values.shape != (layout_of(self.shape, saved.spec).size,) or as_local != (
             first.heads.values.shape if first.heads else None
         ):
             raise UserError(f"{where}: the checkpoint does not fit the scenario")
@@ -183,8 +185,9 @@ class Coordinator:
         if [record.round for record in records] != list(range(1, saved.round + 1)):
             raise UserError(f"{where}: rounds.jsonl lacks rounds that the checkpoint has seen")
         self.method.load_state_dict(saved.method)
-        state = ServerState(first.state.spec, saved.values)
-        return Standing(state, heads, records, saved.wall_seconds, saved.peak_memory_bytes)
+        return Standing(
+            ServerState(saved.spec, saved.values), heads, records, saved.wall_seconds, saved.peak_memory_bytes
+        )
 
     def _is_evaluated(self, round_: int, ended: float) -> bool:
         scenario = self.experiment.scenario
@@ -194,7 +197,8 @@ class Coordinator:
         """The global model as it is evaluated and saved: with the mean head where heads are local."""
         if heads is None:
             return state
-        return ServerState(state.spec, np.concatenate([state.values[: self.layout.lora_size], heads.mean()]))
+        lora = state.values[: layout_of(self.shape, state.spec).lora_size]
+        return ServerState(state.spec, np.concatenate([lora, heads.mean()]))
 
     def _commit(self, after: Standing, plan: Plan, schedule: Schedule, harvest: Harvest) -> None:
         """Make a finished round count: lines first, then the checkpoint that says they are valid."""
@@ -207,6 +211,7 @@ class Coordinator:
         ]
         checkpoint = Checkpoint(
             round=record.round,
+            spec=after.state.spec,
             values=after.state.values,
             heads=after.heads.values if after.heads else None,
             method=self.method.state_dict(),
@@ -228,6 +233,7 @@ class Coordinator:
     def _save_adapter(self, state: ServerState) -> None:
         kit = self.fieldwork.hosts.equipment.kit
         if kit is not None:
-            model = AdaptedModel(load_weights(build(kit.recipe), kit.weights), kit.shape, kit.spec)
-            model.take_up(state.spec, state.values)
+            spec, values = as_lora(self.shape, state.spec, state.values)
+            model = AdaptedModel(load_weights(build(kit.recipe), kit.weights), kit.shape, spec)
+            model.take_up(spec, values)
             model.save(self.directory.adapter, self.experiment.backbone.location)

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from fedray.adapters import AdapterSpec
 from fedray.aggregation import MAX_TOTAL_WEIGHT
 from fedray.costs import Pricing
 from fedray.emulation import Schedule, simulate
 from fedray.errors import UserError
 from fedray.fleet import Fleet, build_fleet
-from fedray.learning.backbone import Backbone, find_backbone
+from fedray.learning.backbone import Backbone, find_backbone, find_twin
 from fedray.learning.corpus import load_corpus
 from fedray.learning.evaluation import evaluation_blocks
 from fedray.learning.partition import partition
@@ -53,8 +54,21 @@ class Experiment:
 
     def method(self) -> Method[Any]:
         """The scenario's method, as before the first round."""
-        context = MethodContext(self.pricing, len(self.fleet), self.scenario.training.local_steps)
+        training = self.scenario.training
+        context = MethodContext(
+            shape=self.backbone.shape,
+            pricing=self.pricing,
+            devices=len(self.fleet),
+            local_steps=training.local_steps,
+            rounds=training.rounds,
+            seed=self.scenario.seed,
+        )
         return build_method(self.loaded, context)
+
+    @property
+    def twin(self) -> str | None:
+        """The architecture that costs are those of, where it is not the one trained."""
+        return self.scenario.costs.twin.backbone if self.scenario.costs.twin else None
 
     def view(self, round_: int) -> View:
         """What the server may know before a round; devices without examples never take part."""
@@ -77,7 +91,8 @@ class Experiment:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of what a scenario only names: examples and who holds them, the architecture, the boards."""
-        digest = hashlib.sha256(repr((self.backbone.shape, [d.profile for d in self.fleet.devices])).encode())
+        named = (self.backbone.shape, self.pricing.shape, [d.profile for d in self.fleet.devices])
+        digest = hashlib.sha256(repr(named).encode())
         if self.data is not None:
             for tokens in (self.data.train, self.data.test):
                 digest.update(tokens.ids.tobytes() + tokens.offsets.tobytes() + tokens.labels.tobytes())
@@ -85,15 +100,15 @@ class Experiment:
                 digest.update(indices.tobytes() + b"|")
         return digest.hexdigest()
 
-    def kit(self, method: Method[Any]) -> Kit | None:
-        """What hosts need to train, weights included; None for a task without data."""
+    def kit(self, largest: AdapterSpec) -> Kit | None:
+        """What hosts need to train adapters up to `largest`, weights included; None for a task without data."""
         if self.data is None:
             return None
         training = self.scenario.training
         return Kit(
             recipe=self.backbone.recipe,
             shape=self.backbone.shape,
-            spec=method.adapter(),
+            spec=largest,
             weights=self.backbone.weights(),
             train=self.data.train,
             test=self.data.test,
@@ -128,13 +143,35 @@ def prepare(loaded: LoadedScenario) -> Experiment:
         examples = np.array([len(shard) for shard in shards])
         labels = len(corpus.label_names)
         histograms = np.stack([np.bincount(train.labels[shard], minlength=labels) for shard in shards])
-    training, model = scenario.training, scenario.model
-    pricing = Pricing(backbone.shape, training.batch_size, scenario.task.max_length, model.head)
-    experiment = Experiment(loaded, fleet, backbone, pricing, data, examples, histograms)
+    experiment = Experiment(loaded, fleet, backbone, _pricing(loaded, backbone), data, examples, histograms)
     _check_target(experiment)
     experiment.method()
     _check_weights(experiment)
     return experiment
+
+
+def _pricing(loaded: LoadedScenario, backbone: Backbone) -> Pricing:
+    """Prices for what is trained, or for its cost twin; UserError if the twin cannot stand for it."""
+    scenario, twin = loaded.scenario, loaded.scenario.costs.twin
+    training, head = scenario.training, scenario.model.head
+    shape = find_twin(loaded, backbone.recipe.labels)
+    if twin is None or shape is None:
+        return Pricing(backbone.shape, training.batch_size, scenario.task.max_length, head)
+    mine, key = backbone.shape, ("costs", "twin", "backbone")
+    if shape.layers < mine.layers:
+        raise loaded.source.error(
+            key, twin.backbone, f"an architecture of at least {mine.layers} layers, the backbone's"
+        )
+    if len(shape.targets) != len(mine.targets):
+        allowed = f"as many as the backbone's {len(mine.targets)} per layer ({', '.join(t.name for t in mine.targets)})"
+        raise loaded.source.error(("costs", "twin", "target_modules"), [t.name for t in shape.targets], allowed)
+    return Pricing(
+        shape=shape,
+        batch_size=twin.batch_size or training.batch_size,
+        sequence_length=twin.max_length or scenario.task.max_length,
+        head=head,
+        steps_scale=(twin.local_steps or training.local_steps) / training.local_steps,
+    )
 
 
 def _check_target(experiment: Experiment) -> None:

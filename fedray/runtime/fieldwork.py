@@ -1,23 +1,26 @@
 """A round's work, cut into chunks for the hosts and gathered again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import ray
 
-from fedray.adapters import layout_of
+from fedray.adapters import AdapterSpec, layout_of
+from fedray.emulation import Schedule
 from fedray.learning.evaluation import Score, combine
-from fedray.protocol import Assignment, ServerState
+from fedray.methods import Method
+from fedray.protocol import Assignment, Plan, ServerState
 from fedray.runtime.heads import LocalHeads
 from fedray.runtime.hosts import Hosts, cut
-from fedray.runtime.messages import Chunk, Harvest, gather
+from fedray.runtime.messages import Chunk, Harvest, gather, in_sequence
 
 CHUNKS_PER_HOST = 4  # pieces a round is cut into: enough to even out, few enough to keep folds rare
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the round under way is: devices trained of those that will be, and hosts lost since the run began."""
+    """How far the round under way is: trainings done of those that will be, and hosts lost since the run began."""
 
     round: int
     trained: int
@@ -33,25 +36,63 @@ class Fieldwork:
         self.progress = Progress(rounds_completed, 0, 0, 0)
 
     def train(
-        self, round_: int, state: ServerState, assignments: Sequence[Assignment], heads: LocalHeads | None
+        self,
+        round_: int,
+        state: ServerState,
+        plan: Plan,
+        schedule: Schedule,
+        method: Method[Any],
+        heads: LocalHeads | None,
     ) -> Harvest:
-        """Carry out assignments from a server state."""
+        """Carry out a round's plan from a server state: every group its inner rounds, on its own.
+
+        After each but its last a group goes on from what its members have made; the last is what the harvest holds.
+        """
+        finishing = schedule.finishing(plan)
+        inner_rounds = {group.id: group.inner_rounds for group in plan.groups}
+        states = {group: state for group in inner_rounds}
+        planned = sum(inner_rounds[assignment.group] for assignment in finishing)
+        self.progress = Progress(round_, 0, planned, self.hosts.deaths)
+        fold = ray.put(method.fold())
+        harvests: list[Harvest] = []
+        for part in range(max(inner_rounds.values())):
+            going_on = [assignment for assignment in finishing if inner_rounds[assignment.group] > part]
+            parts = {group: (part, of) for group, of in inner_rounds.items()}
+            harvest = self._carry_out(round_, states, going_on, parts, fold, heads)
+            for group, members in harvest.folds.items():
+                if inner_rounds[group] > part + 1:
+                    states[group] = method.apply(states[group], members.result())
+            heads = heads.replaced(harvest.heads) if heads else None
+            harvests.append(harvest)
+        return in_sequence(harvests)
+
+    def _carry_out(
+        self,
+        round_: int,
+        states: Mapping[int, ServerState],
+        assignments: Sequence[Assignment],
+        parts: Mapping[int, tuple[int, int]],
+        fold: ray.ObjectRef,
+        heads: LocalHeads | None,
+    ) -> Harvest:
+        """Some assignments, each from the state of its group and for its group's part of the local steps."""
         shape = self.hosts.equipment.shape
-        whole = layout_of(shape, state.spec)
-        wanted = {(assignment.group, assignment.spec) for assignment in assignments}
-        adapters = {
-            (group, spec): ray.put(state.values[whole.positions_of(layout_of(shape, spec))]) for group, spec in wanted
-        }
+        adapters: dict[tuple[int, AdapterSpec], ray.ObjectRef] = {}
+        for group, spec in {(assignment.group, assignment.spec) for assignment in assignments}:
+            state = states[group]
+            places = layout_of(shape, state.spec).positions_of(layout_of(shape, spec))
+            adapters[group, spec] = ray.put(state.values[places])
         chunks = [
             Chunk(
                 round=round_,
-                assignments=tuple(part),
-                adapters={key: adapters[key] for key in {(a.group, a.spec) for a in part}},
-                heads=heads.of([a.device for a in part]) if heads else None,
+                assignments=tuple(some),
+                parts=tuple(parts[a.group] for a in some),
+                fold=fold,
+                adapters={key: adapters[key] for key in {(a.group, a.spec) for a in some}},
+                heads=heads.of([a.device for a in some]) if heads else None,
             )
-            for part in cut(assignments, self.hosts.share.hosts, CHUNKS_PER_HOST)
+            for some in cut(assignments, self.hosts.share.hosts, CHUNKS_PER_HOST)
         ]
-        self.progress = Progress(round_, 0, len(assignments), self.hosts.deaths)
 
         def count(index: int) -> None:
             trained = self.progress.trained + len(chunks[index].assignments)

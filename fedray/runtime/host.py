@@ -9,7 +9,7 @@ import ray
 
 from fedray.adapters import AdapterSpec, layout_of, upload_layout
 from fedray.aggregation import Fold, rejection
-from fedray.protocol import Assignment, Update, Values
+from fedray.protocol import Assignment, Selection, Update, Values
 from fedray.runtime.messages import Chunk, Equipment, Harvest, Rejected
 
 if TYPE_CHECKING:
@@ -29,21 +29,22 @@ class Host:
 
     def train(self, chunk: Chunk) -> Harvest:
         """Carry out a chunk; without a workbench devices send back what they received."""
+        empty: Fold = ray.get(chunk.fold)
         received = {key: ray.get(reference) for key, reference in chunk.adapters.items()}
         folds: dict[int, Fold] = {}
         losses: dict[int, float] = {}
+        measured: dict[int, tuple[float, ...]] = {}
         heads: dict[int, Values] = {}
         rejected: list[Rejected] = []
         for row, assignment in enumerate(chunk.assignments):
-            values = received[assignment.group, assignment.spec]
+            values, selection = received[assignment.group, assignment.spec], None
             if chunk.heads is not None:
                 values = self._with_head(assignment.spec, values, chunk.heads[row])
             if self.workbench is not None:
-                trained = self.workbench.train(
-                    assignment.device, chunk.round, assignment.spec, values, assignment.local_steps
-                )
-                values, losses[assignment.device] = trained.values, trained.loss
-            update = self._update(assignment, values)
+                trained = self.workbench.train(assignment, chunk.round, values, *chunk.parts[row])
+                values, selection = trained.values, trained.selection
+                losses[assignment.device], measured[assignment.device] = trained.loss, trained.measured
+            update = self._update(assignment, values, selection)
             reason = rejection(update)
             if reason:
                 rejected.append(Rejected(assignment.device, reason))
@@ -51,9 +52,9 @@ class Host:
             if chunk.heads is not None:
                 heads[assignment.device] = values[-chunk.heads.shape[1] :]
             if assignment.group not in folds:
-                folds[assignment.group] = copy.deepcopy(self.equipment.fold)
+                folds[assignment.group] = copy.deepcopy(empty)
             folds[assignment.group].add(update, assignment.weight)
-        return Harvest(folds, losses, tuple(rejected), heads)
+        return Harvest(folds, losses, measured, tuple(rejected), heads)
 
     def evaluate(self, spec: AdapterSpec, values: Values, blocks: Sequence[int]) -> "list[BlockScore]":
         """Score blocks of test examples with an adapter."""
@@ -65,7 +66,7 @@ class Host:
         lora = values[: layout_of(self.equipment.shape, spec).lora_size]
         return np.concatenate([lora, head])
 
-    def _update(self, assignment: Assignment, values: Values) -> Update:
+    def _update(self, assignment: Assignment, values: Values, selection: Selection | None) -> Update:
         whole = layout_of(self.equipment.shape, assignment.spec)
         sent = upload_layout(self.equipment.shape, assignment.spec, self.equipment.head == "shared")
-        return Update(assignment.device, sent, values[whole.positions_of(sent)])
+        return Update(assignment.device, sent, values[whole.positions_of(sent)], selection)

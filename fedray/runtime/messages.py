@@ -1,6 +1,6 @@
 """What passes between coordinator and hosts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Literal
@@ -12,26 +12,28 @@ from fedray.protocol import Assignment, Values
 
 @dataclass(frozen=True)
 class Equipment:
-    """What every host gets once: the architecture, an empty fold, and, if anything is to be trained, the kit.
+    """What every host gets once: the architecture, and, if anything is to be trained, the kit.
 
     `kit` is a learning.workbench.Kit; it is left untyped so that hosts which train nothing never import torch.
     """
 
     shape: BackboneShape
     head: Literal["shared", "local", "frozen"]
-    fold: Fold
     kit: Any
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some devices' assignments; `adapters` holds an object reference to the flat values of each (group, spec).
+    """Some devices' assignments, and which of how many equal parts of their local steps is to be done.
 
-    `heads` are the devices' own heads, (assignments, head floats), when heads are local.
+    `fold` is an object reference to an empty fold, `adapters` to the flat values of each (group, spec); `heads` are
+    the devices' own heads, (assignments, head floats), when heads are local.
     """
 
     round: int
     assignments: tuple[Assignment, ...]
+    parts: tuple[tuple[int, int], ...]  # (part, of how many) of each assignment
+    fold: Any
     adapters: Mapping[tuple[int, AdapterSpec], Any]
     heads: Values | None
 
@@ -46,10 +48,11 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Harvest:
-    """What came of a chunk, or of all: a fold per group, losses by device, refused updates, local heads."""
+    """What came of some assignments: a fold per group, refused updates, and losses, measurements, heads by device."""
 
     folds: Mapping[int, Fold]
     losses: Mapping[int, float]
+    measured: Mapping[int, tuple[float, ...]]
     rejected: tuple[Rejected, ...]
     heads: Mapping[int, Values]
 
@@ -65,13 +68,15 @@ class Harvest:
         return loss if loss is not None and isfinite(loss) else None
 
 
-def gather(harvests: list[Harvest]) -> Harvest:
-    """All harvests as one; folds merge to the same bits in any order."""
+def gather(harvests: Sequence[Harvest]) -> Harvest:
+    """The harvests of different devices as one; folds merge to the same bits in any order."""
     folds: dict[int, Fold] = {}
     losses: dict[int, float] = {}
+    measured: dict[int, tuple[float, ...]] = {}
     heads: dict[int, Values] = {}
     for harvest in harvests:
         losses |= harvest.losses
+        measured |= harvest.measured
         heads |= harvest.heads
         for group, fold in harvest.folds.items():
             if group in folds:
@@ -79,4 +84,25 @@ def gather(harvests: list[Harvest]) -> Harvest:
             else:
                 folds[group] = fold
     rejected = sorted((item for harvest in harvests for item in harvest.rejected), key=lambda item: item.device)
-    return Harvest(folds, losses, tuple(rejected), heads)
+    return Harvest(folds, losses, measured, tuple(rejected), heads)
+
+
+def in_sequence(harvests: Sequence[Harvest]) -> Harvest:
+    """The harvests of a round's inner rounds as one: a group's last fold, a device's mean loss and last measurement.
+
+    A device whose update was refused once counts as refused.
+    """
+    losses: dict[int, list[float]] = {}
+    refused: dict[int, Rejected] = {}
+    for harvest in harvests:
+        for device, loss in harvest.losses.items():
+            losses.setdefault(device, []).append(loss)
+        for rejected in harvest.rejected:
+            refused.setdefault(rejected.device, rejected)
+    return Harvest(
+        folds={group: fold for harvest in harvests for group, fold in harvest.folds.items()},
+        losses={device: sum(mine) / len(mine) for device, mine in losses.items()},
+        measured={device: measured for harvest in harvests for device, measured in harvest.measured.items()},
+        rejected=tuple(refused[device] for device in sorted(refused)),
+        heads={device: head for harvest in harvests for device, head in harvest.heads.items()},
+    )

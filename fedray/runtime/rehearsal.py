@@ -1,12 +1,10 @@
 """A round's plan without training: what `fedray plan` shows."""
 
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
 
 from fedray.errors import UserError
 from fedray.results import DeviceRecord
+from fedray.results.divergence import label_divergence
 from fedray.runtime.experiment import Experiment
 from fedray.runtime.reporting import device_records
 
@@ -47,16 +45,19 @@ def rehearse(experiment: Experiment, round_: int) -> Rehearsal:
     for current in range(1, round_ + 1):
         plan = method.plan(experiment.view(current))
         schedule = experiment.schedule(current, plan)
+        method.anticipate()
         method.observe(schedule.reports({}))
     devices = device_records(experiment.fleet, plan, schedule, round_)
     depths = {device.id: device.depth for device in devices}
+    histograms = experiment.label_histograms
+    whole = histograms.sum(axis=0)
     groups = tuple(
         GroupOutline(
             id=group.id,
             devices=group.devices,
             depth=max(depths[device] for device in group.devices),
-            inner_rounds=1,
-            label_divergence=_divergence(experiment, group.devices),
+            inner_rounds=group.inner_rounds,
+            label_divergence=label_divergence(histograms[list(group.devices)].sum(axis=0), whole),
         )
         for group in plan.groups
     )
@@ -69,14 +70,3 @@ def rehearse(experiment: Experiment, round_: int) -> Rehearsal:
         groups=groups,
         devices=tuple(devices),
     )
-
-
-def _divergence(experiment: Experiment, devices: tuple[int, ...]) -> float:
-    """KL divergence (nats) of a group's label mix from the whole fleet's, smoothed by 1e-6."""
-    whole, mine = (_mix(counts) for counts in (experiment.label_histograms, experiment.label_histograms[list(devices)]))
-    return float(np.sum(mine * np.log(mine / whole)))
-
-
-def _mix(histograms: np.ndarray[Any, np.dtype[np.int64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    counts = histograms.sum(axis=0) + 1e-6
-    return np.asarray(counts / counts.sum(), np.float64)

@@ -17,6 +17,7 @@ def device_records(fleet: Fleet, plan: Plan, schedule: Schedule, round_: int) ->
     """One record per assignment, ascending by device."""
     modes = fleet.conditions(round_).modes
     waiting = schedule.waiting_seconds
+    inner_rounds = {group.id: group.inner_rounds for group in plan.groups}
     return [
         DeviceRecord(
             id=assignment.device,
@@ -25,10 +26,10 @@ def device_records(fleet: Fleet, plan: Plan, schedule: Schedule, round_: int) ->
             group=assignment.group,
             depth=assignment.spec.depth,
             ranks=assignment.spec.trained_ranks,
-            quantised_layers=0,
-            compute_seconds=float(schedule.compute_end[i] - schedule.download_end[i]),
-            download_seconds=float(schedule.download_end[i]),
-            upload_seconds=float(schedule.upload_end[i] - schedule.compute_end[i]),
+            quantised_layers=len(assignment.quantisation.layers) if assignment.quantisation else 0,
+            compute_seconds=float(schedule.compute_seconds[i]),
+            download_seconds=float(schedule.download_seconds[i]),
+            upload_seconds=float(schedule.upload_seconds[i]),
             waiting_seconds=float(waiting[i]),
             bytes_up=int(schedule.bytes_up[i]),
             bytes_down=int(schedule.bytes_down[i]),
@@ -36,6 +37,7 @@ def device_records(fleet: Fleet, plan: Plan, schedule: Schedule, round_: int) ->
             memory_limit_bytes=int(schedule.memory_limit_bytes[i]),
             joules=float(schedule.joules[i]),
             fits=bool(schedule.fits[i]),
+            inner_rounds=inner_rounds[assignment.group],
         )
         for i, assignment in enumerate(plan.assignments)
     ]

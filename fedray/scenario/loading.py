@@ -12,7 +12,8 @@ from fedray.scenario.schema import Scenario
 from fedray.scenario.source import Key, Source, read_source
 from fedray.scenario.validation import validate
 
-PATH_KEYS: tuple[Key, ...] = (("task", "dataset", "data_dir"), ("model", "backbone"), ("fleet", "catalogue"))
+MODEL_KEYS: tuple[Key, ...] = (("model", "backbone"), ("costs", "twin", "backbone"))  # a folder, or a name
+PATH_KEYS: tuple[Key, ...] = (("task", "dataset", "data_dir"), ("fleet", "catalogue"), *MODEL_KEYS)
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,6 @@ def _make_absolute(source: Source, key: Key, folder: Path) -> None:
     if key[-1] == "data_dir" and isinstance(here, dict) and here.get("kind") == "files":
         here.setdefault("data_dir", ".")
     written = here.get(key[-1]) if isinstance(here, dict) else None
-    if isinstance(written, str) and (key != ("model", "backbone") or written.startswith((".", "/", "~"))):
+    if isinstance(written, str) and (key not in MODEL_KEYS or written.startswith((".", "/", "~"))):
         base = Path.cwd() if source.place(key).startswith("--set ") else folder
         here[key[-1]] = str((base / Path(written).expanduser()).resolve())

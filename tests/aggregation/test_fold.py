@@ -5,9 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedray.adapters import AdapterSpec, layout_of
-from fedray.aggregation import MAGNITUDE_LIMIT, PerTensorMean, rejection
-from fedray.protocol import Update
+from fedray.adapters import AdapterSpec, Layout, layout_of
+from fedray.aggregation import (
+    MAGNITUDE_LIMIT,
+    NormWeightedMean,
+    PerTensorMean,
+    TripletMean,
+    rejection,
+    triplet_numbers,
+)
+from fedray.protocol import Selection, Update
 from tests.shapes import shape
 
 SHAPE = shape(layers=3, hidden=4, labels=2)
@@ -104,3 +111,75 @@ def test_misshaped_updates_are_named() -> None:
     sound = an_update(0, 3, np.random.default_rng(0))
     assert rejection(Update(0, sound.layout, sound.values[:-1])) == "shape"
     assert rejection(Update(0, sound.layout, sound.values.astype(np.float64))) == "shape"
+
+
+def svd_layout(ranks=((2, 1), (1, 2), (3, 1), (1, 1))) -> Layout:
+    return layout_of(shape(), AdapterSpec.of_modules(ranks, 1.0, "svd"))
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 8), st.sampled_from([TripletMean, NormWeightedMean]))
+def test_every_fold_gives_the_same_bits_in_any_order_and_grouping(seed, count, kind) -> None:
+    rng = np.random.default_rng(seed)
+    layout = svd_layout() if kind is TripletMean else layout_of(shape(), AdapterSpec((2,) * 4, (0, 1, 2, 3), 1.0))
+    triplets = 12
+    updates = []
+    for device in range(count):
+        selection = Selection(rng.random(triplets) < 0.6, rng.random(triplets).astype(np.float32) * 1e-9)
+        values = rng.normal(0, 0.3, layout.size).astype(np.float32)
+        updates.append((Update(device, layout, values, selection if kind is TripletMean else None), device + 1))
+
+    def folded(order, cut: int):
+        parts = [kind(layout), kind(layout)]
+        for place, index in enumerate(order):
+            parts[place >= cut].add(*updates[index])
+        parts[1].merge(parts[0])
+        return parts[1].result()
+
+    one, other = folded(range(count), 0), folded(rng.permutation(count), int(rng.integers(0, count + 1)))
+    assert one.values.tobytes() == other.values.tobytes()
+    assert (one.held == other.held).all()
+    if kind is TripletMean:
+        assert one.votes.tobytes() == other.votes.tobytes()
+        assert one.scores.tobytes() == other.scores.tobytes()
+
+
+def test_only_selected_triplets_count_and_votes_are_shares_of_weight() -> None:
+    layout = svd_layout()
+    numbers = triplet_numbers(layout)
+    assert sorted(set(numbers.tolist())) == list(range(-1, 12))
+    # a triplet of an 8 x 8 module: a row of A, an entry of E, a column of B
+    assert np.bincount(numbers[numbers >= 0]).tolist() == [17] * 12
+    entry = next(e for e in layout.entries if e.factor == "B")  # the first module's, of rank 2
+    assert layout.tensor(numbers, entry).tolist() == [[0, 1]] * 8
+    fold = TripletMean(layout)
+    for device, (chosen, weight) in enumerate((([0, 1], 1), ([1], 3))):
+        kept = np.isin(np.arange(12), chosen)
+        scores = np.full(12, 1e-7, np.float32)
+        fold.add(Update(device, layout, np.full(layout.size, device + 1, np.float32), Selection(kept, scores)), weight)
+    result = fold.result()
+    assert result.values[numbers == 0] == pytest.approx(1)
+    assert result.values[numbers == 1] == pytest.approx((1 + 3 * 2) / 4)
+    assert result.values[numbers == -1] == pytest.approx((1 + 3 * 2) / 4)
+    assert not result.held[numbers == 2].any()
+    assert result.votes[:3].tolist() == [0.25, 1.0, 0.0]
+    # of its own scores the first device gives each half, the second its only one all
+    assert result.scores[:2] == pytest.approx([0.5, (0.5 + 3 * 1.0) / 4])
+
+
+def test_hetlora_weighs_by_the_product_and_pads_with_zeros_by_hand() -> None:
+    small = layout_of(shape(1), AdapterSpec((1,), (0,), 1.0))
+    large = layout_of(shape(1), AdapterSpec((2,), (0,), 1.0))
+    fold = NormWeightedMean(large)
+    one, two = np.zeros(small.size, np.float32), np.zeros(large.size, np.float32)
+    for layout, values, factor in ((small, one, 0.5), (large, two, 0.25)):
+        for entry in layout.entries:
+            if entry.factor != "head":
+                values[entry.span] = factor
+    # |B A| of a module: all 64 entries are rank * factor^2; two modules
+    norms = [np.sqrt(2 * 64) * 0.5**2, np.sqrt(2 * 64) * 2 * 0.25**2]
+    fold.add(Update(0, small, one), 1)
+    fold.add(Update(1, large, two), 1)
+    result = fold.result()
+    first, second = (large.tensor(result.values, large.entries[0])[row] for row in (0, 1))
+    assert first == pytest.approx((norms[0] * 0.5 + norms[1] * 0.25) / sum(norms), rel=1e-3)
+    assert second == pytest.approx(norms[1] * 0.25 / sum(norms), rel=1e-3)  # the smaller adapter counts as zero there

@@ -13,6 +13,7 @@ from fedray.adapters import AdapterSpec, layout_of
 from fedray.costs import Pricing, compute_seconds, fit_throughput, joules, transfer_seconds
 from fedray.costs.flops import step_flops
 from fedray.fleet import load_catalogue
+from fedray.protocol import Quantisation
 from tests.shapes import shape
 
 FULL = AdapterSpec((2, 2, 2, 2), (0, 1, 2, 3), 1.0)
@@ -33,7 +34,7 @@ def test_memory_by_hand() -> None:
     lora = 16 * 2 * 32
     assert pricing.work(FULL.deepest(3), 1).memory_bytes == fixed + 3 * (activation + lora)
     quantised = activation * (4 + 64 / 256) / 32
-    assert pricing.work(FULL.deepest(3), 1, quantised_layers=2).memory_bytes == pytest.approx(
+    assert pricing.work(FULL.deepest(3), 1, Quantisation((1, 2), 4, 256)).memory_bytes == pytest.approx(
         fixed + 3 * (activation + lora) - 2 * (activation - quantised)
     )
 

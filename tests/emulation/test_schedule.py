@@ -37,16 +37,15 @@ def test_download_compute_upload_wait_by_hand() -> None:
     schedule = simulate(a_plan(1, 1, 4), truth(), PRICING)
     # depth 1: 64 + 27 floats; depth 4: 256 + 27
     assert schedule.bytes_down.tolist() == [364, 364, 1132]
-    assert schedule.download_end[0] == pytest.approx(364 * 8 / 1e5)
-    assert schedule.download_end[2] == pytest.approx(0.5 + 1132 * 8 / 1e5)
+    assert schedule.download_seconds[0] == pytest.approx(364 * 8 / 1e5)
+    assert schedule.download_seconds[2] == pytest.approx(0.5 + 1132 * 8 / 1e5)
     # 3 steps of 65536 * (4 + 1) + LoRA 3 * 4096 + head 288
     flops = 3 * (65536 * 5 + 3 * 4096 + 288)
-    compute = schedule.compute_end - schedule.download_end
-    assert compute[:2] == pytest.approx([flops / 1e6, flops / 2e6 + 0.3])
-    assert schedule.upload_end[0] - schedule.compute_end[0] == pytest.approx(364 * 8 / 5e4)
-    assert schedule.round_seconds == schedule.upload_end.max()
+    assert schedule.compute_seconds[:2] == pytest.approx([flops / 1e6, flops / 2e6 + 0.3])
+    assert schedule.upload_seconds[0] == pytest.approx(364 * 8 / 5e4)
+    assert schedule.round_seconds == schedule.busy_seconds.max()
     assert schedule.waiting_seconds.min() == 0
-    assert schedule.waiting_seconds == pytest.approx(schedule.round_seconds - schedule.upload_end)
+    assert schedule.waiting_seconds == pytest.approx(schedule.round_seconds - schedule.busy_seconds)
     assert schedule.joules[0] == pytest.approx(10 * flops / 1e6 + 4 * (364 * 8 / 1e5 + 364 * 8 / 5e4))
 
 
@@ -56,8 +55,8 @@ def test_who_runs_out_of_memory_downloads_and_sends_nothing_and_nobody_waits() -
     assert schedule.fits.tolist() == [False, True, True]
     assert schedule.bytes_up[0] == 0
     assert schedule.bytes_down[0] == 1132
-    assert schedule.upload_end[0] == schedule.download_end[0]
-    assert schedule.round_seconds == schedule.upload_end[1:].max() < all_fit.round_seconds
+    assert schedule.upload_seconds[0] == schedule.compute_seconds[0] == 0
+    assert schedule.round_seconds == schedule.busy_seconds[1:].max() < all_fit.round_seconds
     assert schedule.waiting_seconds[0] == 0
     assert [a.device for a in schedule.finishing(a_plan(4, 4, 1))] == [1, 2]
     assert [report.device for report in schedule.reports({})] == [1, 2]
@@ -65,7 +64,7 @@ def test_who_runs_out_of_memory_downloads_and_sends_nothing_and_nobody_waits() -
 
 def test_nobody_fits() -> None:
     schedule = simulate(a_plan(4, 4, 4), truth((1.0, 1.0, 1.0)), PRICING)
-    assert schedule.round_seconds == schedule.download_end.max()
+    assert schedule.round_seconds == schedule.download_seconds.max()
     assert schedule.mean_waiting_seconds == 0
     assert schedule.reports({}) == []
 
@@ -74,9 +73,29 @@ def test_what_the_server_measures_is_what_it_could_time() -> None:
     schedule = simulate(a_plan(1, 2, 4), truth(), PRICING)
     reports = schedule.reports({0: 1.5, 1: 1.2})
     works = [PRICING.work(SPEC.deepest(depth), 3) for depth in (1, 2, 4)]
-    for report, work, compute in zip(reports, works, schedule.compute_end - schedule.download_end, strict=True):
+    for report, work, compute in zip(reports, works, schedule.compute_seconds, strict=True):
         assert report.layer_seconds * work.layer_passes == pytest.approx(compute)
     assert reports[0].down_mbps == pytest.approx(0.1)
     assert reports[2].down_mbps < 0.1  # latency counts
     assert reports[0].loss == 1.5
     assert np.isnan(reports[2].loss)
+
+
+def test_groups_keep_their_own_time_and_inner_rounds_repeat_the_transfers() -> None:
+    plain = simulate(a_plan(1, 1, 4), truth(), PRICING)
+    assignments = tuple(Assignment(i, int(i > 0), SPEC.deepest(d), 3, 1) for i, d in enumerate((1, 1, 4)))
+    grouped = simulate(Plan(assignments, (Group(0, (0,), 3), Group(1, (1, 2)))), truth(), PRICING)
+    assert grouped.compute_seconds == pytest.approx(plain.compute_seconds)
+    assert grouped.download_seconds == pytest.approx(plain.download_seconds * [3, 1, 1])
+    assert grouped.upload_seconds == pytest.approx(plain.upload_seconds * [3, 1, 1])
+    assert grouped.bytes_up.tolist() == [3 * 364, 364, 1132]
+    assert grouped.bytes_down.tolist() == [3 * 364, 364, 1132]
+    assert grouped.up_mbps == pytest.approx(plain.up_mbps)
+    assert grouped.joules[0] - plain.joules[0] == pytest.approx(2 * 4 * (364 * 8 / 1e5 + 364 * 8 / 5e4))
+
+
+def test_a_member_without_the_memory_downloads_once() -> None:
+    assignments = tuple(Assignment(i, 0, SPEC, 3, 1) for i in range(3))
+    schedule = simulate(Plan(assignments, (Group(0, (0, 1, 2), 3),)), truth((1.0, 1e9, 1e9)), PRICING)
+    assert schedule.bytes_down.tolist() == [1132, 3 * 1132, 3 * 1132]
+    assert schedule.bytes_up[0] == 0

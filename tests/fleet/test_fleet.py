@@ -72,10 +72,37 @@ def test_every_number_of_the_catalogue_has_a_source() -> None:
 def test_peak_throughput_agrees_with_the_collected_power_modes(shared: Path) -> None:
     """Oracle: clocks and cores collected independently of the catalogue."""
     modes = json.loads((shared / "devices" / "jetson_modes.json").read_text())
-    known = {round(value, 2) for value in _numbers(modes)}
+    measured = json.loads((shared / "devices" / "measured_training.json").read_text())
+    processors = _numbers(measured["pigirons/cpufp@93e165ea3c"])  # GFLOP/s of boards without a GPU to train on
+    known = {round(value, 2) for value in [*_numbers(modes), *(value / 1000 for value in processors)]}
     for profile in load_catalogue().profiles.values():
         for name, mode in profile.modes.items():
             assert round(mode.fp32_tflops, 2) in known, (profile.name, name)
+
+
+def test_the_orin_nano_trains_below_its_measured_matrix_products(shared: Path) -> None:
+    """Its share is taken over from another board; the forward products measured on this one bound it."""
+    measured = json.loads((shared / "devices" / "measured_training.json").read_text())
+    products = measured["branes-ai/graphs@b6c5e829c3 (PyTorch 2.8, CUDA 12.6, MIT)"]
+    nano = load_catalogue().profiles["jetson-orin-nano"]
+    for mode, named in {"7W": "7W", "15W_SUPER": "15W", "25W": "25W"}.items():
+        reached = products[named]["fp32_gflops"] * 1e9
+        assert reached / (nano.modes[mode].fp32_tflops * 1e12) == pytest.approx(0.64, abs=0.01), mode
+        assert nano.flops_per_second(mode) < reached, mode
+
+
+def test_the_raspberry_pi_5_takes_the_published_seconds_per_batch() -> None:
+    """Oracle: ViT-base/16 trained on the board, 16 images of 14 x 14 patches and a class token a batch.
+
+    470.386 s for 20 batches of all weights (fitted to), 165.777 s with all but the head frozen (not fitted to):
+    jafermarq/federated-embedded-vision@17ecd8b098384d365b2749cd42b1e63dc557da29, README.md.
+    """
+    layers, hidden, tokens, images = 12, 768, 197, 16
+    layer = 2 * tokens * 12 * hidden**2 + 4 * tokens**2 * hidden
+    forward = images * (layers * layer + 2 * 196 * (16 * 16 * 3) * hidden)
+    board = load_catalogue().profiles["raspberry-pi-5"]
+    assert 3 * forward / board.flops_per_second("STOCK") == pytest.approx(470.386 / 20, rel=0.005)
+    assert forward / board.flops_per_second("STOCK") == pytest.approx(165.777 / 20, rel=0.06)
 
 
 def _numbers(node):

@@ -10,13 +10,14 @@ from peft import PeftModel
 
 from fedray.adapters import AdapterSpec, initial_values, layout_of
 from fedray.errors import UserError
+from fedray.learning import trainer
 from fedray.learning.adapted import AdaptedModel
 from fedray.learning.backbone import Backbone, find_backbone
 from fedray.learning.classifier import build, head_state, load_classifier, load_weights
 from fedray.learning.corpus import Texts
 from fedray.learning.evaluation import combine, evaluate_block
 from fedray.learning.tokens import Tokens, tokenise
-from fedray.learning.trainer import train
+from fedray.protocol import Assignment
 from fedray.scenario.schema import Optimiser
 
 SPEC = AdapterSpec((4, 6), (0, 1), 2.0)
@@ -48,6 +49,12 @@ def model(backbone: Backbone) -> AdaptedModel:
 
 def values_of(backbone: Backbone, spec: AdapterSpec, seed: int = 0) -> np.ndarray:
     return initial_values(layout_of(backbone.shape, spec), seed)
+
+
+def train(model, spec, values, tokens, batches, optimiser, train_head, **words) -> trainer.Trained:
+    """Train a spec as device 0's assignment; `words` are the assignment's quantisation or duty."""
+    given = Assignment(0, 0, spec, len(batches), 1, **words)
+    return trainer.train(model, given, values, tokens, batches, optimiser, train_head, np.random.default_rng(0))
 
 
 def batches(count: int = 3) -> list[np.ndarray]:

@@ -17,7 +17,7 @@ PRICING = Pricing(shape(layers=6), batch_size=2, sequence_length=16, head="share
 
 
 def context(devices: int = 4) -> MethodContext:
-    return MethodContext(PRICING, devices, local_steps=3)
+    return MethodContext(PRICING.shape, PRICING, devices, local_steps=3, rounds=10, seed=1)
 
 
 def view(flops: list[float], memory: float = 1e9, mbps: float = 10.0) -> View:

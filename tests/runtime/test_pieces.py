@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fedray.adapters import AdapterSpec, layout_of
-from fedray.aggregation import PerTensorMean
+from fedray.adapters import AdapterSpec
 from fedray.errors import RunFailedError, UserError
 from fedray.results import RoundRecord
 from fedray.runtime.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -42,8 +41,7 @@ def test_hosts_are_one_per_cpu_unless_told_otherwise() -> None:
 
 
 def equipment() -> Equipment:
-    spec = AdapterSpec((1, 1, 1, 1), (0, 1, 2, 3), 1.0)
-    return Equipment(shape(), "shared", PerTensorMean(layout_of(shape(), spec)), None)
+    return Equipment(shape(), "shared", None)
 
 
 def test_work_of_a_dead_host_is_done_again_and_results_stay_in_order(ray_address: str, tmp_path: Path) -> None:
@@ -89,7 +87,9 @@ def test_no_cluster_there_is_one_plain_error(address: str) -> None:
 
 def a_checkpoint(round_: int = 3, heads: bool = False) -> Checkpoint:
     values = np.arange(6, dtype=np.float32)
-    return Checkpoint(round_, values, np.ones((2, 3), np.float32) if heads else None, {"a": [1.5, None]}, 2.5, 99, "f")
+    spec = AdapterSpec((2, 1), (0, 1), 0.5, ((2, 0), (1, 1)), "svd")
+    local = np.ones((2, 3), np.float32) if heads else None
+    return Checkpoint(round_, spec, values, local, {"a": [1.5, None]}, 2.5, 99, "f")
 
 
 @pytest.mark.parametrize("heads", [False, True])
@@ -97,6 +97,7 @@ def test_a_checkpoint_comes_back_as_it_was(heads: bool, tmp_path: Path) -> None:
     save_checkpoint(tmp_path, a_checkpoint(3, heads))
     loaded = load_checkpoint(tmp_path)
     assert loaded.values.tobytes() == a_checkpoint().values.tobytes()
+    assert loaded.spec == a_checkpoint().spec
     assert (loaded.heads is not None) == heads
     assert (loaded.round, loaded.method, loaded.wall_seconds, loaded.peak_memory_bytes) == (
         3,

@@ -1,6 +1,7 @@
 """The scenario: every word a user may write, as frozen models. Field descriptions become the JSON Schema."""
 
 from fedray.scenario.schema.base import Positive, Section, Share, Words
+from fedray.scenario.schema.costs import Costs, Topology, Twin
 from fedray.scenario.schema.fleet import (
     ConstantLink,
     DefaultMode,
@@ -37,6 +38,7 @@ from fedray.scenario.schema.training import Optimiser, Runtime, Stop, Telemetry,
 __all__ = [
     "BACKBONES",
     "ConstantLink",
+    "Costs",
     "Dataset",
     "DefaultMode",
     "DeviceGroup",
@@ -67,7 +69,9 @@ __all__ = [
     "Stop",
     "Task",
     "Telemetry",
+    "Topology",
     "Training",
+    "Twin",
     "UniformLink",
     "WifiLink",
     "Words",

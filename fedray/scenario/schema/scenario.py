@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from fedray.scenario.schema.base import Section
+from fedray.scenario.schema.costs import Costs, Topology
 from fedray.scenario.schema.fleet import Fleet
 from fedray.scenario.schema.model import Model
 from fedray.scenario.schema.task import Task
@@ -23,6 +24,8 @@ class Scenario(Section):
     method: dict[str, Any] = Field(
         default_factory=lambda: {"name": "fedit"}, description="A method by name, with its parameters."
     )
+    topology: Topology = Topology()
+    costs: Costs = Costs()
     training: Training = Training()
     runtime: Runtime = Runtime()
     telemetry: Telemetry = Telemetry()

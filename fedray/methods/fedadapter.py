@@ -1,0 +1,96 @@
+"""FedAdapter-style progressive depth (arXiv 2205.10162), with LoRA in place of its bottleneck adapters.
+
+From the paper: tuning starts at the top layers with a narrow adapter; from time to time groups of devices try the
+current, a deeper and a wider adapter side by side, and all go on with the one that pays best. Reconstructed: the steps,
+how often there is a trial, and what pays: the loss below the last round's, per estimated second. Its cache of frozen
+layers' activations is not emulated.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from fedray.adapters import AdapterSpec
+from fedray.methods.base import Method, MethodContext, MethodSection, ParameterError
+from fedray.methods.capacity import CapacityEstimate
+from fedray.protocol import Assignment, DeviceReport, Group, Plan, View
+from fedray.scenario.schema import Positive
+
+Size = tuple[int, int]  # depth, rank
+
+
+class FedAdapterSection(MethodSection):
+    """Progressive adapters; `rank` is the widest."""
+
+    name: Literal["fedadapter"]
+    first_depth: Positive = Field(1, description="Layers tuned at the start, next to the output.")
+    first_rank: Positive = Field(4, description="Rank at the start (at most rank).")
+    depth_step: Positive = Field(1, description="Layers a trial adds.")
+    rank_step: Positive = Field(2, description="Ranks a trial adds.")
+    trial_every: Positive = Field(2, description="Every so many rounds is a trial.")
+    rho: float = Field(0.8, ge=0, lt=1, description="Share of the old value in the moving averages of capacity.")
+
+
+class FedAdapter(Method[FedAdapterSection]):
+    """One size for all, grown by trials in which a third of the devices each tries a size."""
+
+    section = FedAdapterSection
+
+    def __init__(self, config: FedAdapterSection, context: MethodContext) -> None:
+        super().__init__(config, context)
+        self.capacity = CapacityEstimate(context.pricing, context.devices, config.rho)
+        self.size: Size = (config.first_depth, config.first_rank)
+        self.last_loss: float | None = None
+        self.tried: dict[int, Size] = {}  # by device, of the round under way
+        self.seconds: dict[Size, float] = {}
+
+    def adapter(self) -> AdapterSpec:
+        layers = self.context.shape.layers
+        if self.config.first_depth > layers:
+            raise ParameterError("first_depth", f"an integer ≤ {layers}, the backbone's layers")
+        if self.config.first_rank > self.config.rank:
+            raise ParameterError("first_rank", f"an integer ≤ rank ({self.config.rank})")
+        return AdapterSpec((self.config.rank,) * layers, tuple(range(layers)), self.config.scaling)
+
+    def plan(self, view: View) -> Plan:
+        sizes = self._sizes() if view.round % self.config.trial_every == 0 else [self.size]
+        specs = {size: self.adapter().deepest(size[0]).truncated_to(size[1]) for size in sizes}
+        works = [self.context.pricing.work(specs[size], self.context.local_steps) for size in sizes]
+        longest = self.capacity.seconds_of_choices(works, view).max(axis=0)
+        self.seconds = dict(zip(sizes, longest.tolist(), strict=True))
+        self.tried = {device: sizes[place % len(sizes)] for place, device in enumerate(view.devices.tolist())}
+        assignments = tuple(
+            Assignment(device, 0, specs[self.tried[device]], self.context.local_steps, self.weight(int(examples)))
+            for device, examples in zip(view.devices.tolist(), view.examples, strict=True)
+        )
+        return Plan(assignments, (Group(0, tuple(view.devices.tolist())),))
+
+    def observe(self, reports: Sequence[DeviceReport]) -> None:
+        self.capacity.observe(reports)
+        known = [report for report in reports if np.isfinite(report.loss)]
+        if not known:
+            return
+        if self.last_loss is not None and len(self.seconds) > 1:
+            self.size = max(self.seconds, key=lambda size: self._pay(size, known, self.last_loss or 0.0))
+        self.last_loss = float(np.mean([report.loss for report in known]))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"capacity": self.capacity.state_dict(), "size": list(self.size), "last_loss": self.last_loss}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.capacity.load_state_dict(state["capacity"])
+        depth, rank = state["size"]
+        self.size, self.last_loss = (depth, rank), state["last_loss"]
+
+    def _sizes(self) -> list[Size]:
+        """The current size, a deeper and a wider one, as far as there are such."""
+        depth, rank = self.size
+        deeper = (min(depth + self.config.depth_step, self.context.shape.layers), rank)
+        wider = (depth, min(rank + self.config.rank_step, self.config.rank))
+        return list(dict.fromkeys([self.size, deeper, wider]))
+
+    def _pay(self, size: Size, reports: Sequence[DeviceReport], before: float) -> float:
+        losses = [report.loss for report in reports if self.tried[report.device] == size]
+        return (before - float(np.mean(losses))) / self.seconds[size] if losses else -np.inf

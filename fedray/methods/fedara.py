@@ -1,0 +1,124 @@
+"""FedARA (arXiv 2501.14406, IEEE TC): SVD adaptation, dynamic rank allocation, rank-based module pruning.
+
+From the paper: truncated-SVD adaptation against heterogeneous data; critical ranks found progressively; inactive
+modules removed. Reconstructed, because the paper's text could not be had, with AdaLoRA as the guide: importance, the
+schedule of the budget, votes and arbitration; each choice is a parameter below. Importance starts anew in every local
+training, as optimiser state does.
+"""
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from fedray.adapters import AdapterSpec, layout_of
+from fedray.aggregation import Aggregate, Fold, TripletAggregate, TripletMean, triplet_numbers
+from fedray.methods.base import MethodContext, MethodSection, ParameterError
+from fedray.methods.fedsvd import SVDMethod
+from fedray.protocol import Plan, ServerState, TripletSelection, View
+from fedray.scenario.schema import Positive
+
+
+class FedARASection(MethodSection):
+    """FedARA's parameters; all defaults are reconstructed."""
+
+    name: Literal["fedara"]
+    rank: Positive = Field(12, description="Rank of every module at the start; it stays in the scaling.")
+    final_rank: float = Field(3.0, gt=0, description="Mean rank of the modules at the end (at most rank).")
+    warmup: float = Field(0.05, ge=0, lt=1, description="Share of the rounds before ranks are taken away.")
+    final: float = Field(0.25, ge=0, lt=1, description="Share of the rounds, the last ones, at the final rank.")
+    arbitration: Literal["top_budget", "threshold"] = Field(
+        "top_budget",
+        description="top_budget: the budget's triplets with most votes; threshold: those with half the votes or more.",
+    )
+    smoothing: float = Field(0.85, ge=0, lt=1, description="Share of the old value in the averages of importance.")
+    orthogonality: float = Field(0.0, ge=0, description="Weight of the orthogonality penalty (AdaLoRA: 0.1).")
+
+
+class FedARA(SVDMethod[FedARASection]):
+    """Every round the devices vote which triplets stay; what lost is gone from state, training and traffic for good.
+
+    The adapter is kept compact: a module's surviving triplets fill its first ranks, and a module or layer without any
+    is not there.
+    """
+
+    section = FedARASection
+    keeps_layout = False
+
+    def __init__(self, config: FedARASection, context: MethodContext) -> None:
+        super().__init__(config, context)
+        self.module_ranks = ((config.rank,) * len(context.shape.targets),) * context.shape.layers
+        self.keep = _triplets(self.module_ranks)
+
+    def adapter(self) -> AdapterSpec:
+        if self.config.final_rank > self.config.rank:
+            raise ParameterError("final_rank", f"a number ≤ rank ({self.config.rank})")
+        if self.config.warmup + self.config.final >= 1:
+            raise ParameterError("final", f"below 1 - warmup ({1 - self.config.warmup:g})")
+        return AdapterSpec.of_modules(self.module_ranks, self.config.scaling, "svd")
+
+    def plan(self, view: View) -> Plan:
+        self.keep = min(self.budget(view.round), _triplets(self.module_ranks))
+        duty = TripletSelection(self.keep, self.config.orthogonality, self.config.smoothing)
+        plan = super().plan(view)
+        return replace(plan, assignments=tuple(replace(a, duty=duty) for a in plan.assignments))
+
+    def budget(self, round_: int) -> int:
+        """How many triplets are left after a round: all, then a cubic fall, then the final mean rank."""
+        modules = len(self.module_ranks) * len(self.module_ranks[0])
+        rounds = self.context.rounds
+        first, last = self.config.rank * modules, round(self.config.final_rank * modules)
+        begins, ends = self.config.warmup * rounds, (1 - self.config.final) * rounds
+        gone = min(max((round_ - begins) / (ends - begins), 0.0), 1.0)
+        return round(last + (first - last) * (1 - gone) ** 3)
+
+    def fold(self) -> Fold:
+        return TripletMean(layout_of(self.context.shape, self.adapter()))
+
+    def apply(self, state: ServerState, folded: Aggregate) -> ServerState:
+        if not isinstance(folded, TripletAggregate):
+            raise TypeError("FedARA aggregates what TripletMean folds")
+        kept = self._arbitrate(folded)
+        numbers = triplet_numbers(layout_of(self.context.shape, state.spec))
+        values = np.where(folded.held, folded.values, state.values)
+        self.module_ranks = _counted(kept, state.spec, len(self.context.shape.targets))
+        return ServerState(self.adapter(), values[np.append(kept, True)[numbers]])
+
+    def anticipate(self) -> None:
+        modules = len(self.module_ranks) * len(self.module_ranks[0])
+        even, left = divmod(self.keep, modules)
+        flat = [even + (module >= modules - left) for module in range(modules)]
+        targets = len(self.module_ranks[0])
+        self.module_ranks = tuple(tuple(flat[at : at + targets]) for at in range(0, modules, targets))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"module_ranks": [list(row) for row in self.module_ranks]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.module_ranks = tuple(tuple(row) for row in state["module_ranks"])
+
+    def _arbitrate(self, folded: TripletAggregate) -> NDArray[np.bool_]:
+        """Which triplets stay, (triplets,); ties of votes go by the mean score, then to the first."""
+        ranking = np.lexsort((-folded.scores, -folded.votes))
+        keep = self.keep
+        if self.config.arbitration == "threshold":
+            least = round(self.config.final_rank * len(self.module_ranks) * len(self.module_ranks[0]))
+            keep = max(int((folded.votes >= 0.5).sum()), min(least, len(ranking)))
+        kept = np.zeros(len(ranking), np.bool_)
+        kept[ranking[:keep]] = True
+        return kept
+
+
+def _triplets(module_ranks: tuple[tuple[int, ...], ...]) -> int:
+    return sum(map(sum, module_ranks))
+
+
+def _counted(kept: NDArray[np.bool_], spec: AdapterSpec, targets: int) -> tuple[tuple[int, ...], ...]:
+    """How many triplets of every module are left."""
+    ranks = [spec.target_ranks(layer, targets) for layer in range(spec.layers)]
+    ends = np.cumsum([0, *(rank for row in ranks for rank in row)])
+    left = [int(kept[start:end].sum()) for start, end in pairwise(ends)]
+    return tuple(tuple(left[at : at + targets]) for at in range(0, len(left), targets))

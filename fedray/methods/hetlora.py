@@ -1,0 +1,91 @@
+"""HetLoRA (arXiv 2401.06432): every device its own rank, which it prunes itself.
+
+From the paper: heterogeneous ranks; truncation on the way down, zero-padding on the way up; aggregation weighted by the
+norm of the update; rank self-pruning with a penalty on the tail. Reconstructed: how first ranks follow from declared
+speed, the penalty's strength, and that pruning ends at min_rank.
+"""
+
+from collections.abc import Sequence
+from math import floor
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from fedray.adapters import AdapterSpec, layout_of
+from fedray.aggregation import Fold, NormWeightedMean
+from fedray.methods.base import Method, MethodContext, MethodSection, ParameterError
+from fedray.protocol import Assignment, DeviceReport, Group, Plan, TailDecay, View
+from fedray.scenario.schema import Positive
+
+
+class HetLoRASection(MethodSection):
+    """HetLoRA's parameters."""
+
+    name: Literal["hetlora"]
+    rank: Positive = Field(12, description="The largest rank, of the fastest devices and of the global adapter.")
+    min_rank: Positive = Field(4, description="The smallest rank, of the slowest devices.")
+    prune: float = Field(0.99, gt=0, le=1, description="A device whose tail fell goes on with floor(prune * rank).")
+    tail_strength: float = Field(5e-3, ge=0, description="Weight of the penalty on the tail (reconstructed).")
+
+
+class HetLoRA(Method[HetLoRASection]):
+    """Ranks by declared speed at first, then by what devices report of their tails."""
+
+    section = HetLoRASection
+
+    def __init__(self, config: HetLoRASection, context: MethodContext) -> None:
+        super().__init__(config, context)
+        self.ranks: dict[int, int] = {}
+
+    def adapter(self) -> AdapterSpec:
+        if self.config.min_rank > self.config.rank:
+            raise ParameterError("min_rank", f"an integer ≤ rank ({self.config.rank})")
+        layers = self.context.shape.layers
+        return AdapterSpec((self.config.rank,) * layers, tuple(range(layers)), self.config.scaling)
+
+    def plan(self, view: View) -> Plan:
+        whole = self.adapter()
+        self.ranks = first_ranks(view, self.config.min_rank, self.config.rank) | self.ranks
+        assignments = tuple(
+            Assignment(
+                device=device,
+                group=0,
+                spec=whole.truncated_to(self.ranks[device]),
+                local_steps=self.context.local_steps,
+                weight=1,  # the fold weighs by norm
+                duty=TailDecay(self._pruned(self.ranks[device]), self.config.tail_strength),
+            )
+            for device in view.devices.tolist()
+        )
+        return Plan(assignments, (Group(0, tuple(view.devices.tolist())),))
+
+    def fold(self) -> Fold:
+        return NormWeightedMean(layout_of(self.context.shape, self.adapter()))
+
+    def observe(self, reports: Sequence[DeviceReport]) -> None:
+        for report in reports:
+            if report.measured:
+                before, after = report.measured
+                if after < before:
+                    self.ranks[report.device] = self._pruned(self.ranks[report.device])
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"ranks": {str(device): rank for device, rank in self.ranks.items()}}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.ranks = {int(device): rank for device, rank in state["ranks"].items()}
+
+    def _pruned(self, rank: int) -> int:
+        return max(self.config.min_rank, floor(self.config.prune * rank))
+
+
+def first_ranks(view: View, min_rank: int, max_rank: int) -> dict[int, int]:
+    """A rank per participant, growing with its declared speed from min_rank to max_rank (which all have if all are
+    equally fast), rounded down.
+    """
+    speed = view.declared_flops_per_second
+    reach = np.ptp(speed)
+    place = (speed - speed.min()) / reach if reach else np.ones(len(speed))
+    ranks = min_rank + np.floor(place * (max_rank - min_rank) + 1e-9).astype(np.int64)
+    return dict(zip(view.devices.tolist(), ranks.tolist(), strict=True))
