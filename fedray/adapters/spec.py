@@ -43,6 +43,7 @@ class BackboneShape:
     parameters: int  # of the whole backbone, embeddings included, head excluded
     targets: tuple[LoraTarget, ...]
     head: tuple[HeadTensor, ...]
+    fused_attention: bool = True
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from fedray.protocol import Quantisation
 
 FLOAT = 4
 ADAM_COPIES = 4  # weight, gradient, two moments
+EXACT_UNITS = 2.0  # of the lowest tuned layer: its input and its frozen key need no gradient and are never packed
 
 
 def layer_activation_bytes(shape: BackboneShape, batch_size: int, sequence_length: int) -> float:
@@ -25,7 +26,7 @@ def training_memory_bytes(
     sequence_length: int,
     quantisation: Quantisation | None = None,
 ) -> float:
-    """M0 + d (m_act + m_lora) - a (m_act - m_quantised).
+    """M0 + d (m_act + m_lora) - a (m_act - m_quantised), and of the lowest tuned layer what stays exact.
 
     M0: the frozen weights, the head with its optimiser state, and one layer's activations in flight. Every layer that
     back-propagation passes keeps its activations, trained or not.
@@ -37,5 +38,8 @@ def training_memory_bytes(
     saved = 0.0
     if quantisation:
         share = quantised_share(quantisation.bits, quantisation.group_size)
-        saved = len(quantisation.layers) * activation * (1 - share)
+        packed = len(quantisation.layers) * activation
+        if spec.trained and spec.trained[0] in quantisation.layers:
+            packed -= activation * min(EXACT_UNITS / shape.activation_units, 1.0)
+        saved = packed * (1 - share)
     return fixed + spec.backward_layers * activation + lora - saved

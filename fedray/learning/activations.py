@@ -8,6 +8,7 @@ import torch
 from fedray.adapters import AdapterSpec, BackboneShape, layout_of
 from fedray.learning.adapted import AdaptedModel
 from fedray.learning.classifier import Recipe, build
+from fedray.learning.quantisation import held_bytes
 from fedray.learning.tokens import Batch
 
 RANK = 8  # LoRA's own activations are a per cent or two of a layer's
@@ -33,16 +34,4 @@ def activation_units(recipe: Recipe, shape: BackboneShape, sequence_length: int)
 def saved_bytes(model: AdaptedModel, spec: AdapterSpec, batch: Batch) -> int:
     """Bytes that a forward pass with an adapter keeps for backward, by unique storage, without parameters."""
     model.take_up(spec, np.zeros(layout_of(model.shape, spec).size, np.float32))
-    parameters = {parameter.untyped_storage().data_ptr() for parameter in model.peft.parameters()}
-    storages: dict[int, int] = {}
-
-    def pack(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in parameters:
-            storages[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        logits = model.logits(batch)  # the graph stays alive until here, so no storage is counted twice
-    del logits
-    return sum(storages.values())
+    return held_bytes(lambda: model.logits(batch), [*model.peft.parameters(), *model.peft.buffers()])

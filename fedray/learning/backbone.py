@@ -77,7 +77,7 @@ def find_backbone(loaded: LoadedScenario, labels: int) -> Backbone:
         reason = str(error).strip().splitlines()[0]
         hint = did_you_mean(model.backbone, BACKBONES)
         raise UserError(source.problem(AT, f"cannot load {model.backbone}{hint}: {reason}")) from None
-    recipe = Recipe(config.to_json_string(use_diff=False), model.pooling, labels)
+    recipe = Recipe(config.to_json_string(use_diff=False), model.pooling, labels, model.attention)
     wanted = model.target_modules or DEFAULT_TARGETS.get(config.model_type)
     if wanted is None:
         problem = f"no default for model type {config.model_type}; name the linear modules that carry LoRA"
@@ -127,7 +127,8 @@ def find_twin(loaded: LoadedScenario, labels: int) -> BackboneShape | None:
     if wanted is None:
         problem = f"no default for model type {config.model_type}; name the linear modules that carry LoRA"
         raise UserError(source.problem((*at[:2], "target_modules"), problem))
-    recipe = Recipe(config.to_json_string(use_diff=False), loaded.scenario.model.pooling, labels)
+    model = loaded.scenario.model
+    recipe = Recipe(config.to_json_string(use_diff=False), model.pooling, labels, model.attention)
     length = twin.max_length or loaded.scenario.task.max_length
     try:
         return describe(twin.backbone, recipe, config, tuple(wanted), length)
@@ -172,6 +173,7 @@ def describe(
         parameters=total - sum(tensor.size for tensor in head),
         targets=tuple(sorted(targets, key=lambda target: target.name)),
         head=head,
+        fused_attention=recipe.attention == "sdpa",
     )
     return replace(shape, activation_units=activation_units(recipe, shape, sequence_length))
 

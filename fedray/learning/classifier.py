@@ -28,6 +28,7 @@ NORM = 8.0  # pooled vectors get this length, so that one head learning rate sui
 
 Weights = Mapping[str, NDArray[np.float32]]
 Pooling = Literal["mean", "native"]
+Attention = Literal["sdpa", "eager"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Recipe:
     config_json: str
     pooling: Pooling
     labels: int
+    attention: Attention = "sdpa"
 
     def config(self) -> PretrainedConfig:
         """The backbone's configuration for this many labels."""
@@ -69,11 +71,13 @@ class MeanPoolingClassifier(nn.Module):
 def build(recipe: Recipe) -> nn.Module:
     """The modules in evaluation mode (no dropout anywhere): the backbone's weights undefined, the head's zero."""
     config = recipe.config()
+    # an architecture without fused attention (DeBERTa) has its own way and refuses to be asked for one
+    attention = {"attn_implementation": "eager"} if recipe.attention == "eager" else {}
     with no_init_weights():
         if recipe.pooling == "mean":
-            model: nn.Module = MeanPoolingClassifier(AutoModel.from_config(config), recipe.labels)
+            model: nn.Module = MeanPoolingClassifier(AutoModel.from_config(config, **attention), recipe.labels)
         else:
-            model = AutoModelForSequenceClassification.from_config(config)
+            model = AutoModelForSequenceClassification.from_config(config, **attention)
     for tensor in head_state(model).values():
         tensor.data.zero_()
     return model.eval().requires_grad_(False)

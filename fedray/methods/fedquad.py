@@ -16,7 +16,7 @@ from pydantic import Field
 
 from fedray.adapters import AdapterSpec
 from fedray.costs import Work
-from fedray.methods.base import Method, MethodContext, MethodSection
+from fedray.methods.base import Method, MethodContext, MethodSection, ParameterError
 from fedray.methods.capacity import CapacityEstimate
 from fedray.methods.pacing import best_pace
 from fedray.protocol import Assignment, DeviceReport, Floats, GradientNorms, Group, Ints, Plan, Quantisation, View
@@ -59,6 +59,10 @@ class FedQuad(Method[FedQuadSection]):
         self.held: dict[int, AdapterSpec] = {}
 
     def adapter(self) -> AdapterSpec:
+        if self.config.bits == 2 and self.config.quantise != "none" and self.context.shape.fused_attention:
+            raise ParameterError(
+                "bits", "4 or 8, or 2 with model.attention: eager (fused attention's gradients explode)"
+            )
         layers = self.context.shape.layers
         return AdapterSpec((self.config.rank,) * layers, tuple(range(layers)), self.config.scaling)
 

@@ -35,6 +35,9 @@ def test_memory_by_hand() -> None:
     assert pricing.work(FULL.deepest(3), 1).memory_bytes == fixed + 3 * (activation + lora)
     quantised = activation * (4 + 64 / 256) / 32
     assert pricing.work(FULL.deepest(3), 1, Quantisation((1, 2), 4, 256)).memory_bytes == pytest.approx(
+        fixed + 3 * (activation + lora) - (2 - 2 / 11) * (activation - quantised)  # of layer 1, 2 of 11 units stay
+    )
+    assert pricing.work(FULL.deepest(3), 1, Quantisation((2, 3), 4, 256)).memory_bytes == pytest.approx(
         fixed + 3 * (activation + lora) - 2 * (activation - quantised)
     )
 

@@ -9,10 +9,12 @@ import torch
 from peft import PeftModel
 
 from fedray.adapters import AdapterSpec, as_lora, initial_values, layout_of
+from fedray.costs import Pricing
 from fedray.learning.adapted import AdaptedModel
 from fedray.learning.classifier import build, load_classifier, load_weights
 from fedray.learning.duties import dutiful
-from fedray.protocol import GradientNorms, TailDecay, TripletSelection
+from fedray.learning.quantisation import QuantisedActivations, Quantiser, held_bytes
+from fedray.protocol import GradientNorms, Quantisation, TailDecay, TripletSelection
 from fedray.scenario.schema import Optimiser
 from tests.learning.test_model import backbone, batches, tokens, train  # noqa: F401  (fixtures)
 
@@ -179,5 +181,36 @@ def test_the_orthogonality_penalty_pulls_towards_orthogonal_factors(backbone, to
     ]
     expected = 0.1 * np.mean([np.linalg.norm(row @ row.T - np.eye(4)) for row in rows])
     penalty = dutiful(TripletSelection(5, 0.1, 0.85), model, layout).penalty()
-    assert float(penalty) == pytest.approx(expected, rel=1e-5)
+    assert float(penalty.detach()) == pytest.approx(expected, rel=1e-5)
     assert dutiful(TripletSelection(5, 0.0, 0.85), model, layout).penalty() is None
+
+
+@pytest.mark.parametrize("layers", [(0,), (1,), (0, 1)])
+def test_quantised_memory_is_priced_as_it_is_held(layers, backbone, tokens) -> None:  # noqa: F811
+    """The formula's saving against bytes counted on the real layers."""
+    model = a_model(backbone, LORA)
+    model.take_up(LORA, start(backbone, LORA))
+    batch = tokens.batch(np.arange(4))
+    everything = [*model.peft.parameters(), *model.peft.buffers()]
+    pricing = Pricing(backbone.shape, 4, batch.inputs["input_ids"].shape[1], "shared")
+
+    def held(quantised: QuantisedActivations | None) -> int:
+        return held_bytes(lambda: model.logits(batch), everything, quantised)
+
+    packed = QuantisedActivations([model.layers[i] for i in layers], Quantiser(4), everything, torch.Generator())
+    saved = held(None) - held(packed)
+    priced = pricing.work(LORA, 1).memory_bytes - pricing.work(LORA, 1, Quantisation(layers, 4, 256)).memory_bytes
+    assert priced == pytest.approx(saved, rel=0.05)
+
+
+def test_training_with_quantised_layers_starts_from_the_same_loss_and_ends_elsewhere(backbone, tokens) -> None:  # noqa: F811
+    model = a_model(backbone, LORA)
+    values = start(backbone, LORA)
+    plain = train(model, LORA, values, tokens, batches(1), Optimiser(), True)
+    packed = train(
+        model, LORA, values, tokens, batches(1), Optimiser(), True, quantisation=Quantisation((0, 1), 4, 256)
+    )
+    assert packed.loss == plain.loss  # forward is bit-equal
+    assert (packed.values != plain.values).any()
+    again = train(model, LORA, values, tokens, batches(1), Optimiser(), True, quantisation=Quantisation((0, 1), 4, 256))
+    assert (again.values == packed.values).all()

@@ -20,7 +20,7 @@ from fedray.methods.pacing import best_pace
 from fedray.protocol import DeviceReport, Quantisation, Selection, ServerState, TripletSelection, Update, View
 from tests.shapes import shape
 
-PRICING = Pricing(shape(layers=6), batch_size=2, sequence_length=16, head="shared")
+PRICING = Pricing(replace(shape(layers=6), fused_attention=False), batch_size=2, sequence_length=16, head="shared")
 STEPS = 4
 
 

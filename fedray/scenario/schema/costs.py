@@ -39,5 +39,5 @@ class Topology(Section):
         "near-iid",
         description="near-iid: label mixes like the fleet's; speed: equally fast devices together; random.",
     )
-    spread_weight: float = Field(0.1, ge=0, description="near-iid: what a spread of speed weighs against divergence.")
+    spread_weight: float = Field(0.25, ge=0, description="near-iid: what a spread of speed weighs against divergence.")
     inner_rounds: Positive = Field(1, description="Aggregations per round in a group; divides training.local_steps.")

@@ -24,6 +24,10 @@ class Model(Section):
         "mean",
         description="mean: masked mean and a linear head; native: the architecture's own classification head.",
     )
+    attention: Literal["sdpa", "eager"] = Field(
+        "sdpa",
+        description="sdpa: fused where the architecture has it; eager: plain, keeps more, bears 2-bit activations.",
+    )
     head: Literal["shared", "local", "frozen"] = Field(
         "shared", description="shared: trained and aggregated; local: trained, never sent; frozen: neither."
     )
