@@ -1,6 +1,6 @@
-"""What a run leaves behind and how runs compare: records, run directory, comparison."""
+"""What runs and sweeps leave behind and how runs compare: records, directories, comparison."""
 
-from fedray.results.comparison import ComparedRun, Comparison, compare
+from fedray.results.comparison import ComparedRow, ComparedRun, Comparison, Statistic, compare
 from fedray.results.digest import result_digest
 from fedray.results.records import (
     DeviceRecord,
@@ -14,19 +14,25 @@ from fedray.results.records import (
     summarise,
 )
 from fedray.results.run_directory import RunDirectory
+from fedray.results.sweep_directory import SweepDirectory, SweepRecord, expand
 
 __all__ = [
+    "ComparedRow",
     "ComparedRun",
     "Comparison",
     "DeviceRecord",
     "RoundRecord",
     "RunDirectory",
+    "Statistic",
     "Status",
     "Summary",
+    "SweepDirectory",
+    "SweepRecord",
     "Tally",
     "Target",
     "TrainedDeviceRecord",
     "compare",
+    "expand",
     "reached",
     "result_digest",
     "summarise",

@@ -1,8 +1,8 @@
 """What a run leaves behind, as records; field names are the keys of the files."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 Status = Literal["completed", "stopped", "failed"]
 SCHEMA_VERSION = 1
@@ -111,6 +111,11 @@ class Summary:
     result_digest: str
     target: Target | None
     twin: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """What is written and printed; the key `twin` is there only if there is one."""
+        keys = asdict(self)
+        return keys if self.twin else {key: value for key, value in keys.items() if key != "twin"}
 
 
 def reached(rounds: Sequence[RoundRecord], accuracy: float) -> Target | None:

@@ -3,16 +3,18 @@
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from fedray.errors import UserError
-from fedray.results.records import RoundRecord, Summary, Target, TrainedDeviceRecord
+from fedray.results.records import DeviceRecord, RoundRecord, Summary, Target, TrainedDeviceRecord
 
 PARQUET_ABOVE = 1000  # devices; beyond that lines of JSON are slow to write and to read
 
@@ -66,6 +68,11 @@ class RunDirectory:
         """labels.json: the name of each label number."""
         self._write("labels.json", json.dumps(list(names)) + "\n")
 
+    def write_shards(self, label_histograms: NDArray[np.int64]) -> None:
+        """shards.jsonl: how many examples of each label every device holds; (devices, labels)."""
+        rows = enumerate(label_histograms.tolist())
+        self._write("shards.jsonl", "".join(f'{{"device": {device}, "labels": {row}}}\n' for device, row in rows))
+
     def lock(self) -> int:
         """Keep other processes from writing here while this one lives; UserError if one already does."""
         descriptor = os.open(self.path / ".lock", os.O_CREAT | os.O_RDWR, 0o600)
@@ -112,8 +119,42 @@ class RunDirectory:
         except TypeError:
             raise UserError(f"{self.path / 'rounds.jsonl'}: not the rounds of a run") from None
 
+    def devices(self) -> Iterator[TrainedDeviceRecord]:
+        """Every device of every round, as written; UserError if there are none or they are not ours."""
+        folder = self.path / "devices.parquet"
+        rows = _parquet_rows(folder) if folder.is_dir() else self._lines("devices.jsonl")
+        try:
+            yield from (_trained(row) for row in rows)
+        except (TypeError, KeyError):
+            raise UserError(f"{self.path}: its device records are not those of a run") from None
+
+    def labels(self) -> tuple[str, ...]:
+        """The name of each label number; UserError if they are missing or not ours."""
+        path = self.path / "labels.json"
+        try:
+            names = json.loads(path.read_text())
+        except OSError as error:
+            raise UserError(f"{path}: {error.strerror}; is this a run?") from None
+        except ValueError:
+            raise UserError(f"{path}: not JSON") from None
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise UserError(f"{path}: not the labels of a run")
+        return tuple(names)
+
+    def shards(self) -> dict[int, tuple[int, ...]] | None:
+        """Examples per label by device; None if the run wrote none, UserError if they are not ours."""
+        if not (self.path / "shards.jsonl").is_file():
+            return None
+        try:
+            return {
+                int(line["device"]): tuple(int(count) for count in line["labels"])
+                for line in self._objects("shards.jsonl")
+            }
+        except (TypeError, ValueError, KeyError):
+            raise UserError(f"{self.path / 'shards.jsonl'}: not the shards of a run") from None
+
     def write_summary(self, summary: Summary) -> None:
-        self._write("summary.json", json.dumps(asdict(summary), indent=2) + "\n")
+        self._write("summary.json", json.dumps(summary.as_json(), indent=2) + "\n")
 
     def summary(self) -> Summary:
         """summary.json; UserError if it is missing or not one of ours."""
@@ -128,6 +169,13 @@ class RunDirectory:
             raise UserError(f"{path}: not the summary of a run") from None
 
     def _lines(self, name: str) -> Iterable[dict[str, Any]]:
+        """The complete lines of a file that grows by the round."""
+        for number, line in enumerate(self._objects(name), 1):
+            if not isinstance(line.get("round"), int):
+                raise UserError(f"{self.path / name}:{number}: not a line of a run")
+            yield line
+
+    def _objects(self, name: str) -> Iterable[dict[str, Any]]:
         path = self.path / name
         try:
             text = path.read_text()
@@ -139,7 +187,7 @@ class RunDirectory:
                     data = json.loads(line)
                 except ValueError:
                     raise UserError(f"{path}:{number}: not JSON") from None
-                if not isinstance(data, dict) or not isinstance(data.get("round"), int):
+                if not isinstance(data, dict):
                     raise UserError(f"{path}:{number}: not a line of a run")
                 yield data
 
@@ -151,3 +199,17 @@ class RunDirectory:
 
 def _device_row(record: TrainedDeviceRecord) -> dict[str, Any]:
     return {"round": record.round, **asdict(record.device), "loss": record.loss, "rejected": record.rejected}
+
+
+def _trained(row: dict[str, Any]) -> TrainedDeviceRecord:
+    outcome = {name: row.pop(name) for name in ("round", "loss", "rejected")}
+    return TrainedDeviceRecord(device=DeviceRecord(**{**row, "ranks": tuple(row["ranks"])}), **outcome)
+
+
+def _parquet_rows(folder: Path) -> Iterator[dict[str, Any]]:
+    for part in sorted(folder.glob("round-*.parquet")):
+        try:
+            table = pq.read_table(part)
+        except (OSError, pa.ArrowInvalid):
+            raise UserError(f"{part}: not the devices of a run") from None
+        yield from table.to_pylist()

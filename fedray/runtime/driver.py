@@ -17,7 +17,7 @@ from fedray.runtime.ending import is_finished
 from fedray.runtime.experiment import Experiment
 from fedray.runtime.fieldwork import Progress
 from fedray.runtime.hosts import HostShare, host_share
-from fedray.runtime.session import session
+from fedray.runtime.session import Cluster, session
 
 POLL_SECONDS = 0.5  # how often the round under way is asked how far it is
 
@@ -49,40 +49,52 @@ def execute(
     RunInterruptedError
         on Ctrl-C; completed rounds are kept.
     """
-    with session(address) as cluster, _sigterm_interrupts():
-        participants = experiment.scenario.participant_count
-        share = host_share(experiment.scenario.runtime, participants, cluster.cpus, cluster.gpus)
-        coordinator = _start(experiment, directory, share)
-        records: list[RoundRecord] | None = None
-        try:
-            opening = _ask(coordinator.open.remote(resume), directory)
-            records = list(opening.records)
-            watcher.started(experiment, directory, opening)
-            while not is_finished(experiment.scenario.training, records):
-                records.append(_await_round(coordinator, directory, watcher))
-                watcher.completed(records[-1])
-            return _conclude(coordinator, directory, "completed")
-        except KeyboardInterrupt:
-            if records is None:
-                raise RunInterruptedError("stopped before the first round") from None
-            rounds = _conclude(coordinator, directory, "stopped").rounds_completed
-            raise RunInterruptedError(f"stopped after round {rounds}; {_what_is_kept(directory)}") from None
-        except RunFailedError:
-            if records is not None:
-                _conclude_if_possible(coordinator, directory)
-            raise
-        finally:
-            ray.kill(coordinator)
+    with shared_session(address) as cluster:
+        return execute_on(cluster, experiment, directory, watcher, resume)
 
 
 @contextmanager
-def _sigterm_interrupts() -> Iterator[None]:
-    """Jobs are stopped by SIGTERM; it means Ctrl-C. Ray sets a handler of its own, so this comes later."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+def shared_session(address: str | None) -> Iterator[Cluster]:
+    """A Ray for one run after another, in which SIGTERM means Ctrl-C: that is how jobs are stopped."""
+    with session(address) as cluster:
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # after Ray, which sets one of its own
+        try:
+            yield cluster
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
+def share_of(experiment: Experiment, cluster: Cluster) -> HostShare:
+    """The hosts of an experiment on a cluster; UserError if it is too small."""
+    participants = experiment.scenario.participant_count
+    return host_share(experiment.scenario.runtime, participants, cluster.cpus, cluster.gpus)
+
+
+def execute_on(
+    cluster: Cluster, experiment: Experiment, directory: RunDirectory, watcher: Watcher, resume: bool = False
+) -> Summary:
+    """`execute`, in a session that is already there and stays."""
+    coordinator = _start(experiment, directory, share_of(experiment, cluster))
+    records: list[RoundRecord] | None = None
     try:
-        yield
+        opening = _ask(coordinator.open.remote(resume), directory)
+        records = list(opening.records)
+        watcher.started(experiment, directory, opening)
+        while not is_finished(experiment.scenario.training, records):
+            records.append(_await_round(coordinator, directory, watcher))
+            watcher.completed(records[-1])
+        return _conclude(coordinator, directory, "completed")
+    except KeyboardInterrupt:
+        if records is None:
+            raise RunInterruptedError("stopped before the first round") from None
+        rounds = _conclude(coordinator, directory, "stopped").rounds_completed
+        raise RunInterruptedError(f"stopped after round {rounds}; {_what_is_kept(directory)}") from None
+    except RunFailedError:
+        if records is not None:
+            _conclude_if_possible(coordinator, directory)
+        raise
     finally:
-        signal.signal(signal.SIGTERM, before)
+        ray.kill(coordinator)
 
 
 def _start(experiment: Experiment, directory: RunDirectory, share: HostShare) -> ActorHandle:

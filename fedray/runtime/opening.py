@@ -41,7 +41,7 @@ def open_run(
         raise UserError(f"{resume}: not a run directory (it has no scenario.yaml)")
     before = load_scenario(directory.scenario).scenario
     loaded = load_scenario(scenario or directory.scenario, settings)
-    if changed := _changed(before.model_dump(), loaded.scenario.model_dump()):
+    if changed := changed_key(before.model_dump(), loaded.scenario.model_dump()):
         raise UserError(f"--resume {resume}: {changed} differs from the run's; only {', '.join(MAY_CHANGE)} may change")
     return loaded, directory
 
@@ -52,13 +52,13 @@ def default_folder(name: str) -> Path:
     return Path("runs") / f"{name}-{now:%Y%m%d-%H%M%S}-{now.microsecond // 1000:03}"
 
 
-def _changed(before: object, after: object, key: str = "") -> str | None:
+def changed_key(before: object, after: object, key: str = "") -> str | None:
     """The first dotted key whose values differ and that may not change."""
     if key in MAY_CHANGE or before == after:
         return None
     if not (isinstance(before, dict) and isinstance(after, dict)):
         return key
     for name in sorted(before.keys() | after.keys()):
-        if found := _changed(before.get(name), after.get(name), f"{key}.{name}" if key else name):
+        if found := changed_key(before.get(name), after.get(name), f"{key}.{name}" if key else name):
             return found
     return None

@@ -1,6 +1,7 @@
 """A round's plan without training: what `fedray plan` shows."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from fedray.errors import UserError
 from fedray.results import DeviceRecord
@@ -31,6 +32,14 @@ class Rehearsal:
     bytes_down: int
     groups: tuple[GroupOutline, ...]
     devices: tuple[DeviceRecord, ...]
+    twin: str | None  # the architecture that costs are those of, where it is not the one trained
+
+    def as_json(self) -> dict[str, Any]:
+        """What is printed: inner rounds stand with the groups; the key `twin` is there only if there is one."""
+        keys = asdict(self)
+        for device in keys["devices"]:
+            del device["inner_rounds"]
+        return keys if self.twin else {key: value for key, value in keys.items() if key != "twin"}
 
 
 def rehearse(experiment: Experiment, round_: int) -> Rehearsal:
@@ -69,4 +78,5 @@ def rehearse(experiment: Experiment, round_: int) -> Rehearsal:
         bytes_down=int(schedule.bytes_down.sum()),
         groups=groups,
         devices=tuple(devices),
+        twin=experiment.twin,
     )

@@ -1,4 +1,4 @@
-"""Records, their files, and comparisons."""
+"""Records and their files."""
 
 import json
 from dataclasses import replace
@@ -14,7 +14,6 @@ from fedray.results import (
     RunDirectory,
     Tally,
     TrainedDeviceRecord,
-    compare,
     reached,
     result_digest,
     summarise,
@@ -133,32 +132,6 @@ def test_a_used_folder_is_not_written_over(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("precious")
     with pytest.raises(UserError, match="already holds something"):
         RunDirectory(tmp_path).require_usable()
-
-
-def test_runs_are_compared_at_what_all_reached(tmp_path: Path) -> None:
-    slow = a_run(tmp_path / "slow")
-    fast = a_run(tmp_path / "fast", [a_round(1, 0.5, 4.0), a_round(2, 0.75, 4.0)])
-    comparison = compare([slow, fast])
-    assert comparison.target_accuracy == 0.7
-    assert [run.target.emulated_seconds for run in comparison.runs] == [30.0, 8.0]
-    assert [run.speed_up for run in comparison.runs] == [1.0, 30 / 8]
-    unreached = compare([slow, fast], target=0.72)
-    assert [run.speed_up for run in unreached.runs] == [None, None]
-    assert unreached.runs[0].target is None
-
-
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"target": 3}', "not json"])
-def test_what_is_no_run_is_one_plain_error(content, tmp_path: Path, fedray) -> None:
-    (tmp_path / "summary.json").write_text(content)
-    result = fedray("compare", tmp_path)
-    assert result.code == 2
-    assert "summary.json" in result.err
-    assert fedray("compare", tmp_path / "nowhere").code == 2
-
-
-def test_a_target_that_is_no_share_is_refused(tmp_path: Path, fedray) -> None:
-    a_run(tmp_path / "run")
-    assert "above 0, at most 1" in fedray("compare", tmp_path / "run", "--target", "70").err
 
 
 def test_reached_is_the_first_time() -> None:

@@ -1,0 +1,46 @@
+"""The command line: parse, call, print."""
+
+import sys
+import warnings
+from typing import NoReturn
+
+import typer
+
+from fedray.cli.comparing import compare, report
+from fedray.cli.jobs import jobs, logs, stop, submit
+from fedray.cli.reference import catalog, schema
+from fedray.cli.running import plan, run, sweep, validate
+from fedray.cli.words import err, say
+from fedray.errors import RunFailedError, RunInterruptedError, UserError
+
+INTERRUPTED = 130  # exit code
+
+app = typer.Typer(
+    help="Emulate a fleet of edge devices on Ray and fine-tune language models across it with federated LoRA.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (run, validate, plan, sweep, compare, report, catalog, schema, submit, jobs, logs, stop):
+    app.command()(command)
+
+
+def main() -> NoReturn:
+    """Run a command; every failure a user can meet is one plain message and an exit code."""
+    warnings.simplefilter("ignore", FutureWarning)  # between libraries; nothing a user of fedray could do
+    try:
+        app()
+    except SystemExit as leaving:
+        if leaving.code == INTERRUPTED:
+            say("interrupted", err)
+        raise
+    except UserError as error:
+        say(str(error), err)
+        sys.exit(2)
+    except RunFailedError as error:
+        say(str(error), err)
+        sys.exit(1)
+    except RunInterruptedError as error:
+        say(str(error), err)
+        sys.exit(INTERRUPTED)
+    sys.exit(0)

@@ -1,0 +1,97 @@
+"""Commands about scenarios: run, sweep, validate, plan."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fedray.cli.comparing import show_comparison
+from fedray.cli.words import Address, AsJson, ScenarioFile, Settings, err, out, print_json, say
+from fedray.scenario import load_scenario
+
+
+def run(
+    scenario: Annotated[Path | None, typer.Argument(metavar="[SCENARIO]", help="The scenario's YAML file.")] = None,
+    settings: Settings = [],
+    address: Address = None,
+    run_dir: Annotated[Path | None, typer.Option(metavar="DIR", help="Default: runs/NAME-TIME.")] = None,
+    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with this run directory.")] = None,
+    as_json: AsJson = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no summary.")] = False,
+) -> None:
+    """Run a scenario, on a Ray of its own or on a cluster."""
+    from fedray.display import RunDisplay, summary_table
+    from fedray.runtime.driver import execute
+    from fedray.runtime.experiment import prepare
+    from fedray.runtime.opening import open_run
+
+    loaded, directory = open_run(scenario, settings, run_dir, resume)
+    with RunDisplay(err, quiet) as display:
+        summary = execute(prepare(loaded), directory, address, display, resume is not None)
+    if as_json:
+        print_json(summary.as_json())
+    elif not quiet:
+        out.print(summary_table(summary, directory))
+
+
+def sweep(
+    scenario: ScenarioFile,
+    vary: Annotated[
+        list[str], typer.Option("--vary", metavar="KEY=A,B,C", help="Run with each of these values; repeatable.")
+    ] = [],
+    seeds: Annotated[str | None, typer.Option(metavar="1,2,3", help="Default: the scenario's seed only.")] = None,
+    settings: Settings = [],
+    address: Address = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Default: runs/NAME-sweep-TIME; that of a sweep: go on with it.")
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no table; only errors.")] = False,
+) -> None:
+    """Run every combination of some values and seeds on one Ray, then compare them."""
+    from fedray.display import SweepDisplay
+    from fedray.results import compare as compare_runs
+    from fedray.runtime.sweep import open_sweep, run_sweep
+
+    with SweepDisplay(err, quiet) as display:
+        opened = open_sweep(scenario, settings, vary, seeds, run_dir)
+        failed = run_sweep(opened, address, display)
+    if as_json or not quiet:
+        show_comparison(compare_runs(opened.directory.completed()), as_json)
+    raise typer.Exit(1 if failed else 0)
+
+
+def validate(scenario: ScenarioFile, settings: Settings = [], as_json: AsJson = False) -> None:
+    """Check a scenario and everything it names; print what it comes to."""
+    from fedray.runtime.experiment import prepare
+
+    experiment = prepare(load_scenario(scenario, settings))
+    resolved = experiment.scenario
+    if as_json:
+        print_json(resolved.model_dump(mode="json"))
+        return
+    data = experiment.data
+    examples = f"{len(data.train):,} training and {len(data.test):,} test examples" if data else "no data"
+    say(
+        f"{scenario} is valid: {resolved.method['name']}, {len(experiment.fleet):,} devices, "
+        f"{resolved.training.rounds} rounds, {resolved.model.backbone}, {examples}"
+    )
+
+
+def plan(
+    scenario: ScenarioFile,
+    settings: Settings = [],
+    round_: Annotated[int, typer.Option("--round", min=1, metavar="N", help="Which round.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Show what every device would do in a round, and its price; nothing is trained."""
+    from fedray.display import plan_tables
+    from fedray.runtime.experiment import prepare
+    from fedray.runtime.rehearsal import rehearse
+
+    rehearsal = rehearse(prepare(load_scenario(scenario, settings)), round_)
+    if as_json:
+        print_json(rehearsal.as_json())
+        return
+    for part in plan_tables(rehearsal):
+        out.print(part, highlight=False)

@@ -1,0 +1,35 @@
+"""What commands share: consoles, options, and ways to print."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+PIPED_WIDTH = 140  # columns of a table that goes to a file
+
+out, err = Console(markup=False, highlight=False), Console(stderr=True, markup=False, highlight=False)
+if not out.is_terminal:
+    out.width = PIPED_WIDTH
+
+ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="The scenario's YAML file.")]
+Settings = Annotated[
+    list[str],
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a value: training.rounds=5; repeatable."),
+]
+Address = Annotated[
+    str | None, typer.Option("--address", metavar="ADDR", help="A running Ray cluster: auto, or host:port of its head.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+JobsAddress = Annotated[str, typer.Option("--address", metavar="URL", help="Ray's dashboard, e.g. http://head:8265.")]
+
+
+def say(text: str, console: Console = out) -> None:
+    """One line of plain text, as long as it is."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_json(data: object) -> None:
+    """For scripts, on standard output."""
+    out.out(json.dumps(data, indent=2), highlight=False)

@@ -1,0 +1,80 @@
+"""A planned round: every device, and the means of each profile."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from statistics import mean
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from fedray.display.words import table
+from fedray.results import DeviceRecord
+from fedray.results.quantities import size
+
+if TYPE_CHECKING:
+    from fedray.runtime.rehearsal import Rehearsal
+
+DEVICE_ROWS = 100  # larger fleets are shown by profile only; --json has every device
+
+
+def plan_tables(rehearsal: Rehearsal) -> Iterable[Table | str]:
+    """A planned round: by device if there are few, then by profile."""
+    if len(rehearsal.devices) <= DEVICE_ROWS:
+        yield _device_table(rehearsal.devices)
+    groups: dict[str, list[DeviceRecord]] = defaultdict(list)
+    for device in rehearsal.devices:
+        groups[device.profile].append(device)
+    right = ("devices", "depth", "compute s", "transfer s", "waiting s", "memory", "out of memory")
+    rows = table(f"means of round {rehearsal.round}", ("profile",), right)
+    for profile, devices in sorted(groups.items()):
+        rows.add_row(
+            profile,
+            str(len(devices)),
+            f"{mean(device.depth for device in devices):.1f}",
+            f"{mean(device.compute_seconds for device in devices):.2f}",
+            f"{mean(device.download_seconds + device.upload_seconds for device in devices):.2f}",
+            f"{mean(device.waiting_seconds for device in devices):.2f}",
+            size(mean(device.memory_bytes for device in devices)),
+            str(sum(not device.fits for device in devices)),
+        )
+    yield rows
+    if len(rehearsal.groups) > 1:
+        yield _group_table(rehearsal)
+    if rehearsal.twin:
+        yield f"all costs are those of {rehearsal.twin}; a small stand-in would be trained"
+    yield (
+        f"round {rehearsal.round_seconds:.1f} s, mean waiting {rehearsal.mean_waiting_seconds:.1f} s, "
+        f"{size(rehearsal.bytes_up)} up, {size(rehearsal.bytes_down)} down"
+    )
+
+
+def _group_table(rehearsal: Rehearsal) -> Table:
+    rows = table("groups", ("id",), ("devices", "depth", "inner rounds", "divergence of labels (nats)"))
+    for group in rehearsal.groups:
+        numbers = (len(group.devices), group.depth, group.inner_rounds)
+        rows.add_row(str(group.id), *map(str, numbers), f"{group.label_divergence:.4f}")
+    return rows
+
+
+def _device_table(devices: Sequence[DeviceRecord]) -> Table:
+    right = ("depth", "quantised", "compute s", "down s", "up s", "waiting s", "sent", "memory", "fits")
+    rows = table("devices", ("id", "profile", "mode", "ranks"), right)
+    for device in devices:
+        rows.add_row(
+            str(device.id),
+            device.profile,
+            device.mode,
+            " ".join(f"{rank:g}" for rank in device.ranks),
+            str(device.depth),
+            str(device.quantised_layers),
+            f"{device.compute_seconds:.2f}",
+            f"{device.download_seconds:.2f}",
+            f"{device.upload_seconds:.2f}",
+            f"{device.waiting_seconds:.2f}",
+            size(device.bytes_up),
+            size(device.memory_bytes),
+            "yes" if device.fits else "no",
+        )
+    return rows

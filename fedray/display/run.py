@@ -1,0 +1,116 @@
+"""One run: its progress, and its end."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from fedray.display.words import share, word_table
+from fedray.results import RoundRecord, RunDirectory, Summary
+from fedray.results.quantities import duration, size
+
+if TYPE_CHECKING:  # tables of files must not wait for torch and Ray
+    from fedray.runtime.coordinator import Opening
+    from fedray.runtime.experiment import Experiment
+    from fedray.runtime.fieldwork import Progress
+
+
+class RunDisplay:
+    """Follows a run on standard error: a bar on a terminal, one line per round anywhere."""
+
+    def __init__(self, console: Console, quiet: bool) -> None:
+        self.console = console
+        self.quiet = quiet
+        self.rounds = 0
+        self.began = time.monotonic()
+        self.resumed = 0  # rounds completed before this session
+        self.lost = 0
+        self.bytes = 0
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("devices"),
+        )
+        self.bar = Bar(*columns, console=console, transient=True, disable=quiet or not console.is_terminal)
+        self.task = self.bar.add_task("starting hosts", total=None)
+
+    def __enter__(self) -> RunDisplay:
+        self.say("reading data and model, starting Ray")
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    def say(self, text: str) -> None:
+        if not self.quiet:
+            self.console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+    def started(self, experiment: Experiment, directory: RunDirectory, opening: Opening) -> None:
+        scenario, records = experiment.scenario, opening.records
+        self.rounds, self.resumed, self.began = scenario.training.rounds, len(records), time.monotonic()
+        self.bytes = sum(record.bytes_up + record.bytes_down for record in records)
+        data = experiment.data
+        examples = f"{len(data.train):,} examples, " if data else ""
+        self.say(
+            f"{scenario.name}: {scenario.method['name']}, {len(experiment.fleet):,} devices, {examples}"
+            f"{scenario.model.backbone}; results in {directory.path}"
+        )
+        if experiment.twin:
+            self.say(f"all costs are those of {experiment.twin}; {scenario.model.backbone} stands in for its training")
+        if records:
+            self.say(f"going on after round {len(records)}")
+        if opening.metrics_url:
+            self.say(f"metrics at {opening.metrics_url}")
+
+    def progressed(self, progress: Progress) -> None:
+        evaluating = progress.planned and progress.trained == progress.planned
+        what = "evaluating" if evaluating else f"round {progress.round}/{self.rounds}"
+        self.bar.update(self.task, description=what, completed=progress.trained, total=progress.planned or None)
+        if progress.hosts_lost > self.lost:
+            self.lost = progress.hosts_lost
+            self.say(f"a host died ({self.lost} so far): its unfinished devices are trained again, nothing is lost")
+
+    def completed(self, record: RoundRecord) -> None:
+        self.bytes += record.bytes_up + record.bytes_down
+        accuracy = "" if record.accuracy is None else f"  accuracy {record.accuracy:.3f}"
+        dropped = f"  {record.dropped} out of memory" if record.dropped else ""
+        rejected = f"  {record.rejected} updates rejected" if record.rejected else ""
+        self.say(
+            f"round {record.round:>{len(str(self.rounds))}}/{self.rounds}{accuracy}"
+            f"  emulated {duration(record.emulated_seconds)}  traffic {size(self.bytes)}"
+            f"  waiting {record.mean_waiting_seconds:.1f} s{dropped}{rejected}{self._eta(record)}"
+        )
+
+    def _eta(self, record: RoundRecord) -> str:
+        done, left = record.round - self.resumed, self.rounds - record.round
+        return f"  left {duration((time.monotonic() - self.began) / done * left)}" if left else ""
+
+
+def summary_table(summary: Summary, directory: RunDirectory) -> Table:
+    """The end of a run."""
+    ended = f"{summary.status} after {summary.rounds_completed} rounds and {summary.wall_seconds:.0f} wall seconds"
+    waiting = f"mean waiting {summary.mean_waiting_seconds:.1f} s a round"
+    rows = [
+        ("status", ended),
+        ("accuracy", f"{share(summary.final_accuracy)} (best {share(summary.best_accuracy)})"),
+        ("emulated time", f"{duration(summary.emulated_seconds)}, {waiting}"),
+        ("traffic", f"{size(summary.bytes_up)} up, {size(summary.bytes_down)} down"),
+        ("energy", f"{summary.energy_joules / 1000:.1f} kJ"),
+        ("peak memory", f"{size(summary.peak_memory_bytes)} on a device"),
+        ("digest", summary.result_digest),
+        ("results", str(directory.path)),
+    ]
+    if summary.twin:
+        rows.insert(2, ("costs", f"all of {summary.twin}; a small stand-in was trained"))
+    if summary.target:
+        target = summary.target
+        price = f"{duration(target.emulated_seconds)}, {size(target.bytes)}"
+        rows.insert(2, ("target", f"{target.accuracy:g} reached in round {target.round}: {price}"))
+    return word_table(rows)

@@ -1,0 +1,169 @@
+"""Who did what when in a round: every device's downloads, computing, uploads and waiting."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.basedatatypes import BaseTraceType
+
+from fedray.protocol import Floats, Ints
+from fedray.results.records import RoundRecord
+from fedray.results.report import look
+from fedray.results.report.look import Chart, View
+from fedray.results.report.reading import ReportedRun, RoundDevices
+
+MOST_ROWS = 200  # devices; a row must stay thicker than a hair
+MOST_ROUNDS = 50  # to choose from
+COLOURS = {"download": "#56B4E9", "compute": "#0072B2", "upload": "#E69F00"}
+FAILED = "#D55E00"
+WAITING_RANK = 1001  # drawn first, named after download, compute and upload
+CHART_PIXELS, THINNEST, THICKEST = 640, 3, 22  # of all rows together, and of one
+NAMED_FROM = 8  # pixels of a row that leave room for its device's number
+HOVER = (
+    "device %{customdata[0]}, %{customdata[1]} in %{customdata[2]}, group %{customdata[3]}<br>"
+    "download %{customdata[4]} s, compute %{customdata[5]} s, upload %{customdata[6]} s, waiting %{customdata[7]} s<br>"
+    "depth %{customdata[8]}, inner rounds %{customdata[9]}<extra></extra>"
+)
+
+
+def gantt_chart(run: ReportedRun) -> Chart:
+    """The last round of a run, and the others to choose from where there are not too many."""
+    rounds = run.devices if len(run.devices) <= MOST_ROUNDS else run.devices[-1:]
+    views = tuple(View(f"round {one.round}", _gantt(run.record(one.round), one)) for one in rounds)
+    most = max(len(one.ids) for one in rounds)
+    parts = [
+        "One row per device, sorted by group, then by its end. Grey: waiting, for its group or for the round to end."
+    ]
+    if most > MOST_ROWS:
+        parts.append(
+            f"Of {most:,} devices {MOST_ROWS} are shown, evenly chosen from that order; the slowest may be others."
+        )
+    if any((one.inner_rounds > 1).any() for one in rounds):
+        parts.append(
+            "A group may aggregate several times in a round: download, computing and upload then repeat, all of equal "
+            "length, and each repetition begins when the group's slowest device has ended the one before."
+        )
+    if any(not one.fits.all() for one in rounds):
+        parts.append("Cross: out of memory; the device downloads, fails, sends nothing, and nobody waits for it.")
+    return Chart("A round, device by device", " ".join(parts), views)
+
+
+@dataclass(frozen=True)
+class Segments:
+    """When devices do one thing: `rows[i]` does it for `seconds[i]` from `starts[i]` on; all of shape (segments,)."""
+
+    rows: Ints
+    starts: Floats
+    seconds: Floats
+
+
+def segments(devices: RoundDevices) -> dict[str, Segments]:
+    """Downloads, computing and uploads in seconds from the start of the round; rows are positions in `devices`.
+
+    A group's inner rounds are equally long, each as long as its slowest device takes; a device that fails does so
+    after its first download.
+    """
+    _, group = np.unique(devices.groups, return_inverse=True)
+    slowest = np.zeros(group.max() + 1)
+    np.maximum.at(slowest, group, np.where(devices.fits, _busy(devices), 0.0))
+    repeats = np.where(devices.fits, devices.inner_rounds, 1)
+    rows = np.repeat(np.arange(len(repeats)), repeats)
+    inner_round = np.arange(len(rows)) - (np.cumsum(repeats) - repeats)[rows]
+    begins = inner_round * (slowest[group] / devices.inner_rounds)[rows]
+    spent = (devices.download_seconds, devices.compute_seconds, devices.upload_seconds)
+    found = {}
+    for name, column in zip(COLOURS, spent, strict=True):
+        seconds = (column / repeats)[rows]
+        found[name] = Segments(rows, begins, seconds)
+        begins = begins + seconds
+    return found
+
+
+def _busy(devices: RoundDevices) -> Floats:
+    return devices.download_seconds + devices.compute_seconds + devices.upload_seconds
+
+
+def _gantt(record: RoundRecord, devices: RoundDevices) -> go.Figure:
+    order = np.lexsort((_busy(devices), devices.groups))
+    order = order[look.evenly(len(order), MOST_ROWS)]
+    unit = look.time_unit(record.round_seconds)
+    ends = np.where(devices.fits, record.round_seconds, devices.download_seconds)[order]
+
+    waiting = _bars("waiting", look.GREY, np.arange(len(order)), np.zeros(len(order)), ends / unit.divisor)
+    waiting.update(legendrank=WAITING_RANK, hoverinfo=None, customdata=_told(devices, order), hovertemplate=HOVER)
+    traces: list[BaseTraceType] = [waiting]
+    place = np.full(len(devices.ids), -1)  # a device's row, -1 where it is not shown
+    place[order] = np.arange(len(order))
+    for name, parts in segments(devices).items():
+        shown = place[parts.rows] >= 0
+        rows, starts, seconds = place[parts.rows][shown], parts.starts[shown], parts.seconds[shown]
+        traces.append(_bars(name, COLOURS[name], rows, starts / unit.divisor, seconds / unit.divisor))
+    failed = np.flatnonzero(~devices.fits[order])
+    if len(failed):
+        traces.append(_crosses(failed, ends[failed] / unit.divisor))
+    title = f"time since the start of round {record.round} ({unit.name})"
+    return _drawn(traces, title, float(ends.max()) / unit.divisor, devices, order)
+
+
+def _told(devices: RoundDevices, order: Ints) -> list[list[str | int]]:
+    """What a device's row tells the pointer."""
+    spent = (devices.download_seconds, devices.compute_seconds, devices.upload_seconds, devices.waiting_seconds)
+    return [
+        [
+            int(devices.ids[i]),
+            look.words(devices.profiles[i]),
+            look.words(devices.modes[i]),
+            int(devices.groups[i]),
+            *(f"{column[i]:.4g}" for column in spent),
+            int(devices.depths[i]),
+            int(devices.inner_rounds[i]),
+        ]
+        for i in order
+    ]
+
+
+def _bars(name: str, colour: str, rows: Ints, starts: Floats, lengths: Floats) -> go.Bar:
+    return go.Bar(
+        name=name,
+        orientation="h",
+        y=rows.astype(np.uint8),
+        base=starts.astype(np.float32),
+        x=lengths.astype(np.float32),
+        width=0.82,
+        marker={"color": colour, "line": {"width": 0}},
+        hoverinfo="skip",
+    )
+
+
+def _crosses(rows: Ints, ends: Floats) -> go.Scatter:
+    return go.Scatter(
+        name="out of memory",
+        x=ends,
+        y=rows,
+        mode="markers",
+        marker={"symbol": "x", "size": 8, "color": FAILED, "line": {"width": 1, "color": "white"}},
+        legendrank=WAITING_RANK + 1,
+        hoverinfo="skip",
+    )
+
+
+def _drawn(
+    traces: Sequence[BaseTraceType], x_title: str, longest: float, devices: RoundDevices, order: Ints
+) -> go.Figure:
+    rows = len(order)
+    pixels = min(max(CHART_PIXELS / rows, THINNEST), THICKEST)
+    ids, groups = devices.ids[order].tolist(), devices.groups[order].tolist()
+    several = len(set(groups)) > 1
+    numbers = {"tickvals": list(range(rows)), "ticktext": [str(i) for i in ids], "tickfont": {"size": min(pixels, 11)}}
+    named = numbers if pixels >= NAMED_FROM else {"showticklabels": False}
+    return look.drawing(
+        traces,
+        round(rows * pixels) + 90,
+        {"r": 74 if several else 16},
+        xaxis=look.axis(x_title, range=[0, 1.01 * longest or 1.0]),
+        yaxis=look.axis("device", range=[rows - 0.5, -0.5], showgrid=False, ticks="", **named),
+        barmode="overlay",
+        hovermode="closest",
+        **(look.blocks([f"group {group}" for group in groups], pixels, "right", look.RULE) if several else {}),
+    )

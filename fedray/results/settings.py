@@ -1,0 +1,71 @@
+"""What a run was asked to do: which runs are one experiment under other seeds, and what tells experiments apart."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fedray.results.run_directory import RunDirectory
+from fedray.scenario import load_scenario
+
+ASIDE = ("name", "seed", "runtime", "telemetry")  # the seed repeats an experiment, the others change no result
+SETTING = ("task", "fleet", "model")  # what two methods must share to be comparable
+LONGEST_LABEL = 60  # characters; more differences than that are no longer read
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The scenario of a run without what is aside, flat: dotted key to value, lists by index."""
+
+    seed: int
+    method: str
+    values: Mapping[str, Any]
+
+    def section(self, name: str) -> dict[str, Any]:
+        """The values below a top-level key."""
+        return {key: value for key, value in self.values.items() if key == name or key.startswith(f"{name}.")}
+
+
+def settings_of(run: RunDirectory, method: str) -> Settings:
+    """What scenario.yaml of a run says; `method` is the one it ran. UserError if there is no valid one."""
+    scenario = load_scenario(run.scenario).scenario
+    data = scenario.model_dump(mode="json", exclude=set(ASIDE))
+    return Settings(scenario.seed, method, dict(_flat(data, "")))
+
+
+def labels(rows: Sequence[Settings]) -> list[str]:
+    """A name for each row: its method, then every key whose value differs from another row's.
+
+    A method's parameter that another method does not have is no difference. Where too much differs to be read, the
+    name is the method alone.
+    """
+    names = []
+    for row in rows:
+        differing = [key for key in row.values if key != "method.name" and any(_differ(row, s, key) for s in rows)]
+        words = [f"{key.removeprefix('method.')}={_word(row.values[key])}" for key in differing]
+        label = " ".join([row.method, *words])
+        names.append(label if len(label) <= LONGEST_LABEL else row.method)
+    return names
+
+
+def differing_sections(runs: Sequence[Settings]) -> tuple[str, ...]:
+    """The sections in which runs differ that should only differ in their method."""
+    return tuple(name for name in SETTING if any(run.section(name) != runs[0].section(name) for run in runs))
+
+
+def _differ(row: Settings, other: Settings, key: str) -> bool:
+    if key in other.values:
+        return bool(row.values[key] != other.values[key])
+    return row.method == other.method or not key.startswith("method.")
+
+
+def _flat(data: Any, key: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401  (plain YAML data of any shape)
+    items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else None
+    if not items:  # a plain value, or an empty collection
+        yield key, data
+        return
+    for name, value in items:
+        yield from _flat(value, f"{key}.{name}" if key else str(name))
+
+
+def _word(value: object) -> str:
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
