@@ -37,4 +37,7 @@ check: setup  ## ruff, mypy --strict, import-linter
 bench: setup  ## The measured claims of the README
 	$(BIN)/python benchmarks/cost_model.py
 	$(BIN)/python benchmarks/depth.py
+	$(BIN)/python -m benchmarks.pruning
+	$(BIN)/python benchmarks/quantisation.py
+	$(BIN)/python benchmarks/grouping.py
 	$(BIN)/python benchmarks/overhead.py
