@@ -114,7 +114,7 @@ def test_schema_is_json_schema_that_ready_scenarios_satisfy(fedray) -> None:
 
     schema = json.loads(fedray("schema").out)
     jsonschema.Draft202012Validator.check_schema(schema)
-    for path in SCENARIOS.glob("*.yaml"):
+    for path in SCENARIOS.rglob("*.yaml"):
         jsonschema.validate(yaml.safe_load(path.read_text()), schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"schema_version": 1, "method": {"name": "legend", "rnk": 3}}, schema)

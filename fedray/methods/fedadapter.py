@@ -22,7 +22,7 @@ Size = tuple[int, int]  # depth, rank
 
 
 class FedAdapterSection(MethodSection):
-    """Progressive adapters; `rank` is the widest."""
+    """FedAdapter-style progressive depth and rank, grown by trials; LoRA in place of bottlenecks."""
 
     name: Literal["fedadapter"]
     first_depth: Positive = Field(1, description="Layers tuned at the start, next to the output.")

@@ -23,7 +23,11 @@ from fedray.scenario.schema import Positive
 
 
 class FedARASection(MethodSection):
-    """FedARA's parameters; all defaults are reconstructed."""
+    """FedARA: SVD adapters whose ranks shrink by the devices' votes, until whole modules are gone.
+
+    All defaults are reconstructed. The schedule spans the rounds of the run: one given more rounds later keeps what it
+    has until the longer schedule falls below it.
+    """
 
     name: Literal["fedara"]
     rank: Positive = Field(12, description="Rank of every module at the start; it stays in the scaling.")

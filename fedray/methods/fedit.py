@@ -11,7 +11,7 @@ from fedray.scenario.schema import Positive
 
 
 class FedITSection(MethodSection):
-    """Uniform LoRA."""
+    """FedIT: the same LoRA on every device."""
 
     name: Literal["fedit"]
     depth: Positive | None = Field(None, description="Ablation: LoRA on so many layers next to the output; null: all.")

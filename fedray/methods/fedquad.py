@@ -25,7 +25,10 @@ GROUP_SIZE = 256  # activations sharing one range
 
 
 class FedQuadSection(MethodSection):
-    """FedQuad's parameters; all defaults but the rank are reconstructed."""
+    """FedQuad: depth per device, and as many layers with quantised activations as its memory asks for.
+
+    All defaults but the rank are reconstructed.
+    """
 
     name: Literal["fedquad"]
     bits: Literal[2, 4, 8] = Field(4, description="Of a quantised activation.")

@@ -12,7 +12,7 @@ from fedray.protocol import Assignment, Group, Plan, View
 
 
 class FedSVDSection(MethodSection):
-    """Truncated-SVD adapters of one rank."""
+    """FedSVD: truncated-SVD adapters of one rank."""
 
     name: Literal["fedsvd"]
 

@@ -20,7 +20,7 @@ from fedray.scenario.schema import Positive
 
 
 class HetLoRASection(MethodSection):
-    """HetLoRA's parameters."""
+    """HetLoRA: a rank per device, which it prunes itself; aggregation weighted by norm."""
 
     name: Literal["hetlora"]
     rank: Positive = Field(12, description="The largest rank, of the fastest devices and of the global adapter.")

@@ -27,7 +27,10 @@ Choice = tuple[int, int]  # aggregations inside the group, depth
 
 
 class HierFedLoRASection(MethodSection):
-    """HierFedLoRA's parameters; all defaults but the rank are reconstructed."""
+    """HierFedLoRA: near-IID groups, each with its own aggregation frequency and depth.
+
+    All defaults but the rank are reconstructed.
+    """
 
     name: Literal["hierfedlora"]
     groups: Positive = Field(8, description="Groups of devices (at most one per device).")

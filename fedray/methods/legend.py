@@ -23,7 +23,10 @@ Depths = NDArray[np.int64]
 
 
 class LegendSection(MethodSection):
-    """LEGEND's parameters and ablations; all defaults but the rank are reconstructed."""
+    """LEGEND: depth per device from estimated capacity, ranks growing towards the output.
+
+    All defaults but the rank are reconstructed.
+    """
 
     name: Literal["legend"]
     ranks: Literal["increasing", "uniform", "decreasing"] = Field("increasing", description="Towards the output.")

@@ -16,9 +16,9 @@ from tests.runtime.conftest import Watching
 
 SLOW = pytest.mark.slow
 METHODS = [
-    "{name: hierfedlora, rank: 4, groups: 2, depth_gain: 0.1, frequency_gain: 1.0}",
     "{name: fedara, rank: 4, final_rank: 1.0, warmup: 0.0, final: 0.0}",
-    "{name: hetlora, rank: 6, min_rank: 2, prune: 0.5}",
+    pytest.param("{name: hierfedlora, rank: 4, groups: 2, depth_gain: 0.1, frequency_gain: 1.0}", marks=SLOW),
+    pytest.param("{name: hetlora, rank: 6, min_rank: 2, prune: 0.5}", marks=SLOW),
     pytest.param("{name: fedquad, rank: 4}", marks=SLOW),
     pytest.param("{name: fedsvd, rank: 4}", marks=SLOW),
     pytest.param("{name: fedadapter, rank: 4, first_rank: 2}", marks=SLOW),
@@ -58,6 +58,7 @@ def test_groups_change_nothing_until_they_aggregate_on_their_own(run, tmp_path: 
     assert len({line["group"] for line in device_lines(tmp_path / "often")}) == 3
 
 
+@SLOW
 def test_a_group_of_one_that_aggregates_often_trains_as_if_alone_with_a_fresh_optimiser(run) -> None:
     """Oracle: of one device, two rounds of one step are a round of two inner rounds of one step each."""
     alone = "fleet.groups=[{profile: jetson-tx2, count: 1}]"

@@ -48,11 +48,11 @@ def test_task_none_is_short_for_no_data(scenario) -> None:
     assert scenario("schema_version: 1\ntask: none\n").scenario.task.dataset.kind == "none"
 
 
-@pytest.mark.parametrize("path", sorted(SCENARIOS.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(SCENARIOS.rglob("*.yaml")), ids=lambda path: path.stem)
 def test_ready_scenarios_load_and_point_editors_to_the_schema(path: Path) -> None:
     method_section(load_scenario(path))
-    first = path.read_text().splitlines()[0]
-    assert first == "# yaml-language-server: $schema=scenario.schema.json"
+    schema = path.read_text().splitlines()[0].removeprefix("# yaml-language-server: $schema=")
+    assert (path.parent / schema).resolve() == SCENARIOS / "scenario.schema.json"
 
 
 def test_the_schema_file_is_what_the_command_prints() -> None:
