@@ -20,8 +20,10 @@ def comparison_table(comparison: Comparison) -> Table:
     right = ("rounds", "final", "best", *cost, "waiting s", "energy kJ", *ratios)
     made = table(_title(comparison), ("method", "run"), right)
     made.show_lines = any(len(row.runs) > 1 for row in comparison.rows)
+    notes = [f"all costs are those of {comparison.twin}; a small stand-in was trained"] if comparison.twin else []
     if aimed:
-        made.caption, made.caption_justify = f"speed-up and bytes ratio: against {comparison.baseline}", "left"
+        notes.append(f"speed-up and bytes ratio: against {comparison.baseline}")
+    made.caption, made.caption_justify = "\n".join(notes) or None, "left"
     for row in comparison.rows:
         made.add_row(
             _label(row),

@@ -77,13 +77,14 @@ class Comparison:
     """Rows against a target accuracy: one for all, or, by seed, the final one of the row `target_of`.
 
     `baseline` is the row that ratios are against. `differing` names what should not differ between methods and does:
-    the sections task, fleet, model, and the twin whose costs were counted.
+    the sections task, fleet, model, and the twin whose costs were counted; `twin` is that of all runs, if they agree.
     """
 
     target_accuracy: float | None
     target_of: str | None
     baseline: str | None
     differing: tuple[str, ...]
+    twin: str | None
     rows: tuple[ComparedRow, ...]
 
     @property
@@ -153,6 +154,7 @@ def compare(
         target_of=reference.label if reference else None,
         baseline=against.label if against else None,
         differing=differing_sections([run.settings for run in read]) + (("twin",) if len(twins) > 1 else ()),
+        twin=twins.pop() if len(twins) == 1 else None,
         rows=tuple(
             _compared_row(row.label, [_compared_run(run, aims[run.path], targets, against) for run in row.runs])
             for row in rows

@@ -57,6 +57,7 @@ class Fieldwork:
         harvests: list[Harvest] = []
         for part in range(max(inner_rounds.values())):
             going_on = [assignment for assignment in finishing if inner_rounds[assignment.group] > part]
+            going_on.sort(key=lambda assignment: assignment.group)  # a group on few hosts, so that folds are few
             parts = {group: (part, of) for group, of in inner_rounds.items()}
             harvest = self._carry_out(round_, states, going_on, parts, fold, heads)
             for group, members in harvest.folds.items():

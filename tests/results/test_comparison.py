@@ -210,7 +210,7 @@ def test_methods_alone_give_no_warning(four, fedray) -> None:
 
 def test_json_has_every_run_and_the_statistics_of_its_row(four, fedray) -> None:
     data = json.loads(fedray("compare", *[run.path for run in four], "--json").out)
-    assert set(data) == {"target_accuracy", "target_of", "baseline", "differing", "rows"}
+    assert set(data) == {"target_accuracy", "target_of", "baseline", "differing", "twin", "rows"}
     row = data["rows"][1]
     assert row["speed_up"] == {"mean": 4.0, "std": pytest.approx(2**0.5), "n": 2}
     assert [run["target"]["emulated_seconds"] for run in row["runs"]] == [10.0, 8.0]
