@@ -115,13 +115,14 @@ def find_twin(loaded: LoadedScenario, labels: int) -> BackboneShape | None:
         known = dict(ARCHITECTURES.get(twin.backbone, {}))
         if known:
             config = AutoConfig.for_model(known.pop("model_type"), **known)
+        elif hint := did_you_mean(twin.backbone, ARCHITECTURES):
+            raise ValueError(f"unknown{hint}")  # a slip of the pen: asking the hub would take its time
         else:
             config = AutoConfig.from_pretrained(twin.backbone, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0]
-        hint = did_you_mean(twin.backbone, ARCHITECTURES)
         allowed = f"allowed: {' | '.join(ARCHITECTURES)}, a folder with config.json, or a hub name"
-        raise UserError(source.problem(at, f"cannot load {twin.backbone}{hint}: {reason}; {allowed}")) from None
+        raise UserError(source.problem(at, f"cannot load {twin.backbone}: {reason}; {allowed}")) from None
     config.pad_token_id = config.pad_token_id or 0
     wanted = twin.target_modules or DEFAULT_TARGETS.get(config.model_type)
     if wanted is None:

@@ -224,6 +224,16 @@ def test_hierfedlora_learns_which_choice_lowers_the_loss() -> None:
     assert before[0] / before[1] < method._utility((1, 6)) / method._utility((2, 3))
 
 
+def test_every_inner_round_costs_its_transfers() -> None:
+    method = build("hierfedlora", 6)
+    assert isinstance(method, HierFedLoRA)
+    work = PRICING.work(method.adapter().deepest(3), STEPS)
+    computing = work.flops / 1e6
+    transfer = 8e-6 * (work.download_bytes + work.upload_bytes) / 10.0
+    assert method._seconds(small_boards(), (1, 3)) == pytest.approx([computing + transfer] * 6)
+    assert method._seconds(small_boards(), (4, 3)) == pytest.approx([computing + 4 * transfer] * 6)
+
+
 def test_inner_rounds_may_each_take_all_local_steps() -> None:
     words = {"groups": 2, "frequency_gain": 9.0, "traffic_budget": 4.0, "max_inner_rounds": 2}
     for inner_steps, steps in (("divided", STEPS), ("fixed", 2 * STEPS)):
@@ -334,6 +344,21 @@ def test_fedara_keeps_what_has_most_votes_then_the_higher_score_then_the_first()
     after = layout_of(PRICING.shape, state.spec)
     values = [after.tensor(state.values, entry).ravel()[0] for entry in after.entries if entry.factor == "E"]
     assert values == pytest.approx([1.0, 1.0, 1.5])  # means over those who sent it: (0, 1, 2), (0, 2), (1, 2)
+
+
+def test_a_triplet_that_stays_though_nobody_sent_it_keeps_its_value() -> None:
+    method = build("fedara", 3, 2, rank=1, final_rank=0.25, warmup=0.0, final=0.0)
+    assert isinstance(method, FedARA)
+    spec = method.adapter()
+    layout = layout_of(PRICING.shape, spec)
+    method.plan(replace(small_boards(3), round=2))
+    fold = method.fold()
+    kept = np.isin(np.arange(12), [4])
+    fold.add(Update(0, layout, np.ones(layout.size, np.float32), Selection(kept, np.ones(12, np.float32))), 1)
+    state = method.apply(ServerState(spec, np.full(layout.size, -1, np.float32)), fold.result())
+    after = layout_of(PRICING.shape, state.spec)
+    values = [after.tensor(state.values, entry).ravel()[0] for entry in after.entries if entry.factor == "E"]
+    assert values == [-1.0, -1.0, 1.0]  # 4 was voted for; 0 and 1 come first of the others
 
 
 def test_what_a_selection_sends_is_priced() -> None:
