@@ -1,6 +1,7 @@
 """Prices against hand-worked numbers, against torch's own counter, and against published measurements."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from fedray.adapters import AdapterSpec, layout_of
 from fedray.costs import Pricing, compute_seconds, fit_throughput, joules, transfer_seconds
 from fedray.costs.flops import step_flops
 from fedray.fleet import load_catalogue
-from fedray.protocol import Quantisation
+from fedray.protocol import GradientNorms, Quantisation, TripletSelection
 from tests.shapes import shape
 
 FULL = AdapterSpec((2, 2, 2, 2), (0, 1, 2, 3), 1.0)
@@ -112,3 +113,23 @@ def test_a_fit_finds_what_made_the_numbers() -> None:
 def test_a_fit_never_finds_a_negative_overhead() -> None:
     flops = np.array([1e9, 2e9, 5e9])
     assert fit_throughput(flops, flops / 4e8 - 0.3).overhead_seconds == 0
+
+
+def test_a_twin_is_priced_in_its_own_layers_and_steps() -> None:
+    """Four layers stand for eight: depth 3 for 6, layer 1 for 2 and 3; five of its steps for two of ours."""
+    twin = replace(shape(layers=8, hidden=16), targets=shape(hidden=16).targets)
+    stand_in = Pricing(twin, 2, 16, "shared", steps_scale=2.5)
+    eight = AdapterSpec((2,) * 8, tuple(range(8)), 1.0)
+    own = Pricing(twin, 2, 16, "shared")
+    priced = stand_in.work(FULL.deepest(3), 2, Quantisation((1, 2), 4, 256), GradientNorms())
+    assert priced == own.work(eight.deepest(6), 5, Quantisation((2, 3, 4, 5), 4, 256), GradientNorms())
+    assert priced.upload_bytes == 4 * (6 * 2 * 2 * 32 + 3 * 16 + 3) + 4 * 6  # a norm per layer
+    svd = AdapterSpec.of_modules(((2, 2),) * 4, 1.0, "svd")
+    selected = stand_in.work(svd, 2, None, TripletSelection(4, 0.0, 0.85))
+    assert selected.upload_bytes == 4 * (8 * 33 + 8 + 3 * 16 + 3) + 4  # 8 of 32 triplets, and 32 bits
+
+
+def test_a_selection_is_never_priced_above_what_is_held() -> None:
+    spec = AdapterSpec.of_modules(((1, 0),) * 4, 1.0, "svd")
+    pricing = Pricing(shape(), 2, 16, "local")
+    assert pricing.work(spec, 1, None, TripletSelection(9, 0.0, 0.85)).upload_bytes == 4 * (4 * 17 + 4) + 1

@@ -14,8 +14,11 @@ from fedray.learning.adapted import AdaptedModel
 from fedray.learning.classifier import build, load_classifier, load_weights
 from fedray.learning.duties import dutiful
 from fedray.learning.quantisation import QuantisedActivations, Quantiser, held_bytes
-from fedray.protocol import GradientNorms, Quantisation, TailDecay, TripletSelection
+from fedray.learning.trainer import draw_batches
+from fedray.learning.workbench import Kit, Workbench
+from fedray.protocol import Assignment, GradientNorms, Quantisation, TailDecay, TripletSelection
 from fedray.scenario.schema import Optimiser
+from fedray.seeds import Purpose, generator
 from tests.learning.test_model import backbone, batches, tokens, train  # noqa: F401  (fixtures)
 
 SVD = AdapterSpec.of_modules(((4, 4), (4, 4)), 2.0, "svd")
@@ -214,3 +217,33 @@ def test_training_with_quantised_layers_starts_from_the_same_loss_and_ends_elsew
     assert (packed.values != plain.values).any()
     again = train(model, LORA, values, tokens, batches(1), Optimiser(), True, quantisation=Quantisation((0, 1), 4, 256))
     assert (again.values == packed.values).all()
+
+
+def test_a_round_divided_has_the_batches_of_the_whole(backbone, tokens) -> None:  # noqa: F811
+    kit = Kit(
+        recipe=backbone.recipe,
+        shape=backbone.shape,
+        spec=LORA,
+        weights=backbone.weights(),
+        train=tokens,
+        test=tokens,
+        shards=(np.arange(12),),
+        blocks=(np.arange(20),),
+        batch_size=2,
+        optimiser=Optimiser(),
+        train_head=True,
+        seed=3,
+    )
+    bench, values = Workbench(kit), start(backbone, LORA)
+    given = Assignment(0, 0, LORA, 4, 1)
+    drawn = draw_batches(kit.shards[0], tokens.lengths, 4, 2, generator(3, Purpose.BATCHES, 7, 0))
+    first = bench.train(given, 7, values, 0, 2)
+    second = bench.train(given, 7, first.values, 1, 2)
+    model = a_model(backbone, LORA)
+    one = train(model, LORA, values, tokens, drawn[:2], Optimiser(), True)
+    two = train(model, LORA, one.values, tokens, drawn[2:], Optimiser(), True)
+    assert (first.values == one.values).all()
+    assert (second.values == two.values).all()
+    assert (
+        bench.train(given, 7, values).values == train(model, LORA, values, tokens, drawn, Optimiser(), True).values
+    ).all()

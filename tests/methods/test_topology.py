@@ -78,6 +78,7 @@ def test_a_grouped_methods_state_survives() -> None:
     plan = first.plan(view())
     first.observe([DeviceReport(a.device, 0.1 * (a.device + 1), 5.0, 4.0) for a in plan.assignments])
     second.load_state_dict(first.state_dict())
+    assert second.standing.numbers == [a.group for a in plan.assignments]
     later = replace(view(), round=2)
     assert second.plan(later) == first.plan(later)
 

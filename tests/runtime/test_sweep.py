@@ -312,6 +312,7 @@ def test_folders_of_something_else_are_refused_by_name(plain: Path, tmp_path: Pa
     assert f"{cell.path}: the data, the backbone or the boards are not those" in refused(*same)
 
 
+@pytest.mark.slow
 def test_a_cell_that_fails_is_said_and_the_others_go_on_in_the_same_session(
     swept, plain: Path, tmp_path: Path, monkeypatch
 ) -> None:
@@ -348,6 +349,7 @@ def test_a_cluster_too_small_for_one_cell_is_said_before_the_first(swept, plain:
 # what a user sees
 
 
+@pytest.mark.slow
 def test_the_command_ends_with_a_comparison_and_1_if_a_run_failed(
     plain: Path, tmp_path: Path, ray_address: str, fedray, monkeypatch
 ) -> None:
