@@ -1,8 +1,11 @@
 """What tests share: a home of their own, a command line in this process, a small real backbone, the shared data."""
 
 import os
+import signal
+import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +47,27 @@ def fedray(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
         return Result(int(leaving.value.code or 0), captured.out, captured.err)
 
     return call
+
+
+def interrupt_after_a_round(command: list[str], run: Path) -> str:
+    """Run a command until the run directory has a completed round, press Ctrl-C; what it said on standard error."""
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # tests may themselves run in the background, where shells let Ctrl-C be ignored by all descendants
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    deadline = time.monotonic() + 120
+    while not (run / "rounds.jsonl").is_file() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.2)
+    assert process.poll() is None, process.communicate()[1]
+    os.kill(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    return err
 
 
 @pytest.fixture

@@ -1,17 +1,14 @@
 """The command line as a user and as a script meet it."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from fedray.results import RoundRecord, RunDirectory, Tally, summarise
-from tests.conftest import PROJECT, SCENARIOS
+from tests.conftest import PROJECT, SCENARIOS, interrupt_after_a_round
 
 QUICKSTART = SCENARIOS / "quickstart.yaml"
 PLAN_KEYS = {"round", "round_seconds", "mean_waiting_seconds", "bytes_up", "bytes_down", "groups", "devices"}
@@ -147,24 +144,8 @@ def test_an_interrupted_run_says_what_is_kept_and_exits_130(tmp_path: Path) -> N
         "task.eval.max_examples=16",
     ]
     command = [sys.executable, "-m", "fedray", "run", *map(str, words), "--run-dir", str(tmp_path / "run")]
-    process = subprocess.Popen(
-        [*command, "--set", "training.rounds=500"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # tests may themselves run in the background, where shells let Ctrl-C be ignored by all descendants
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    rounds = tmp_path / "run" / "rounds.jsonl"
-    deadline = time.monotonic() + 120
-    while not rounds.is_file() and time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.2)
-    assert process.poll() is None, process.communicate()[1]
-    os.kill(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 130, err
+    err = interrupt_after_a_round([*command, "--set", "training.rounds=500"], tmp_path / "run")
     assert "--resume" in err
-    assert "Traceback" not in err
     done = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert done["status"] == "stopped"
 

@@ -1,7 +1,7 @@
 """What a method is: it plans a round, says how updates aggregate, and learns from reports."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
@@ -11,7 +11,7 @@ from pydantic import Field
 from fedray.adapters import AdapterSpec, BackboneShape, layout_of
 from fedray.aggregation import Aggregate, Fold, PerTensorMean
 from fedray.costs import Pricing
-from fedray.protocol import DeviceReport, Plan, ServerState, View
+from fedray.protocol import Assignment, DeviceReport, Duty, Group, Plan, ServerState, View
 from fedray.scenario.schema import Positive, Section
 
 
@@ -77,6 +77,14 @@ class Method(ABC, Generic[Config]):
     def plan(self, view: View) -> Plan:
         """What every device of the view does in this round."""
 
+    def same_for_all(self, view: View, spec: AdapterSpec, duty: Duty | None = None) -> Plan:
+        """The plan in which every participant trains the same adapter."""
+        steps = self.context.local_steps
+        return in_one_group(
+            Assignment(int(device), 0, spec, steps, self.weight(int(examples)), duty=duty)
+            for device, examples in zip(view.devices, view.examples, strict=True)
+        )
+
     def fold(self) -> Fold:
         """An empty fold; hosts fill copies of it."""
         return PerTensorMean(layout_of(self.context.shape, self.adapter()))
@@ -101,3 +109,9 @@ class Method(ABC, Generic[Config]):
     def weight(self, examples: int) -> int:
         """An update's weight in the mean."""
         return examples if self.config.weights == "examples" else 1
+
+
+def in_one_group(assignments: Iterable[Assignment]) -> Plan:
+    """A plan without a hierarchy."""
+    everybody = tuple(assignments)
+    return Plan(everybody, (Group(0, tuple(assignment.device for assignment in everybody)),))

@@ -13,9 +13,9 @@ import numpy as np
 from pydantic import Field
 
 from fedray.adapters import AdapterSpec
-from fedray.methods.base import Method, MethodContext, MethodSection, ParameterError
+from fedray.methods.base import Method, MethodContext, MethodSection, ParameterError, in_one_group
 from fedray.methods.capacity import CapacityEstimate
-from fedray.protocol import Assignment, DeviceReport, Group, Plan, View
+from fedray.protocol import Assignment, DeviceReport, Plan, View
 from fedray.scenario.schema import Positive
 
 Size = tuple[int, int]  # depth, rank
@@ -61,11 +61,10 @@ class FedAdapter(Method[FedAdapterSection]):
         longest = self.capacity.seconds_of_choices(works, view).max(axis=0)
         self.seconds = dict(zip(sizes, longest.tolist(), strict=True))
         self.tried = {device: sizes[place % len(sizes)] for place, device in enumerate(view.devices.tolist())}
-        assignments = tuple(
+        return in_one_group(
             Assignment(device, 0, specs[self.tried[device]], self.context.local_steps, self.weight(int(examples)))
             for device, examples in zip(view.devices.tolist(), view.examples, strict=True)
         )
-        return Plan(assignments, (Group(0, tuple(view.devices.tolist())),))
 
     def observe(self, reports: Sequence[DeviceReport]) -> None:
         self.capacity.observe(reports)

@@ -6,7 +6,6 @@ schedule of the budget, votes and arbitration; each choice is a parameter below.
 training, as optimiser state does.
 """
 
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -67,8 +66,7 @@ class FedARA(SVDMethod[FedARASection]):
     def plan(self, view: View) -> Plan:
         self.keep = min(self.budget(view.round), _triplets(self.module_ranks))
         duty = TripletSelection(self.keep, self.config.orthogonality, self.config.smoothing)
-        plan = super().plan(view)
-        return replace(plan, assignments=tuple(replace(a, duty=duty) for a in plan.assignments))
+        return self.same_for_all(view, self.adapter(), duty)
 
     def budget(self, round_: int) -> int:
         """How many triplets are left after a round: all, then a cubic fall, then the final mean rank."""

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from fedray.adapters import AdapterSpec
 from fedray.methods.base import Method, MethodSection, ParameterError
-from fedray.protocol import Assignment, Group, Plan, View
+from fedray.protocol import Plan, View
 from fedray.scenario.schema import Positive
 
 
@@ -31,9 +31,4 @@ class FedIT(Method[FedITSection]):
         return full.deepest(depth)
 
     def plan(self, view: View) -> Plan:
-        spec, steps = self.adapter(), self.context.local_steps
-        assignments = tuple(
-            Assignment(int(device), 0, spec, steps, self.weight(int(examples)))
-            for device, examples in zip(view.devices, view.examples, strict=True)
-        )
-        return Plan(assignments, (Group(0, tuple(view.devices.tolist())),))
+        return self.same_for_all(view, self.adapter())

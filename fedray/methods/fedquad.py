@@ -16,10 +16,10 @@ from pydantic import Field
 
 from fedray.adapters import AdapterSpec
 from fedray.costs import Work
-from fedray.methods.base import Method, MethodContext, MethodSection, ParameterError
+from fedray.methods.base import Method, MethodContext, MethodSection, ParameterError, in_one_group
 from fedray.methods.capacity import CapacityEstimate
 from fedray.methods.pacing import best_pace
-from fedray.protocol import Assignment, DeviceReport, Floats, GradientNorms, Group, Ints, Plan, Quantisation, View
+from fedray.protocol import Assignment, DeviceReport, Floats, GradientNorms, Ints, Plan, Quantisation, View
 
 GROUP_SIZE = 256  # activations sharing one range
 
@@ -73,7 +73,7 @@ class FedQuad(Method[FedQuadSection]):
         choices = self.choices(view)
         depths = self._depths(choices)
         specs = [self.adapter().deepest(depth) for depth in range(1, self.context.shape.layers + 1)]
-        assignments = tuple(
+        plan = in_one_group(
             Assignment(
                 device=int(device),
                 group=0,
@@ -85,8 +85,8 @@ class FedQuad(Method[FedQuadSection]):
             )
             for row, (device, depth, examples) in enumerate(zip(view.devices, depths, view.examples, strict=True))
         )
-        self.held = {assignment.device: assignment.spec for assignment in assignments}
-        return Plan(assignments, (Group(0, tuple(view.devices.tolist())),))
+        self.held = {assignment.device: assignment.spec for assignment in plan.assignments}
+        return plan
 
     def choices(self, view: View) -> Choices:
         """The efficient (depth, quantised) pairs of every participant: for each depth the least quantisation."""

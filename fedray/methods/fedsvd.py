@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 
 from fedray.adapters import AdapterSpec
 from fedray.methods.base import Method, MethodSection
-from fedray.protocol import Assignment, Group, Plan, View
+from fedray.protocol import Plan, View
 
 
 class FedSVDSection(MethodSection):
@@ -28,12 +28,7 @@ class SVDMethod(Method[Config]):
         return AdapterSpec.of_modules(((self.config.rank,) * targets,) * layers, self.config.scaling, "svd")
 
     def plan(self, view: View) -> Plan:
-        spec, steps = self.adapter(), self.context.local_steps
-        assignments = tuple(
-            Assignment(int(device), 0, spec, steps, self.weight(int(examples)))
-            for device, examples in zip(view.devices, view.examples, strict=True)
-        )
-        return Plan(assignments, (Group(0, tuple(view.devices.tolist())),))
+        return self.same_for_all(view, self.adapter())
 
 
 class FedSVD(SVDMethod[FedSVDSection]):

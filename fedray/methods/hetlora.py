@@ -14,8 +14,8 @@ from pydantic import Field
 
 from fedray.adapters import AdapterSpec, layout_of
 from fedray.aggregation import Fold, NormWeightedMean
-from fedray.methods.base import Method, MethodContext, MethodSection, ParameterError
-from fedray.protocol import Assignment, DeviceReport, Group, Plan, TailDecay, View
+from fedray.methods.base import Method, MethodContext, MethodSection, ParameterError, in_one_group
+from fedray.protocol import Assignment, DeviceReport, Plan, TailDecay, View
 from fedray.scenario.schema import Positive
 
 
@@ -47,7 +47,7 @@ class HetLoRA(Method[HetLoRASection]):
     def plan(self, view: View) -> Plan:
         whole = self.adapter()
         self.ranks = first_ranks(view, self.config.min_rank, self.config.rank) | self.ranks
-        assignments = tuple(
+        return in_one_group(
             Assignment(
                 device=device,
                 group=0,
@@ -58,7 +58,6 @@ class HetLoRA(Method[HetLoRASection]):
             )
             for device in view.devices.tolist()
         )
-        return Plan(assignments, (Group(0, tuple(view.devices.tolist())),))
 
     def fold(self) -> Fold:
         return NormWeightedMean(layout_of(self.context.shape, self.adapter()))

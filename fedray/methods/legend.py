@@ -14,9 +14,9 @@ from pydantic import Field
 
 from fedray.adapters import AdapterSpec
 from fedray.costs import Work
-from fedray.methods.base import Method, MethodContext, MethodSection, ParameterError
+from fedray.methods.base import Method, MethodContext, MethodSection, ParameterError, in_one_group
 from fedray.methods.capacity import CapacityEstimate
-from fedray.protocol import Assignment, DeviceReport, Floats, Group, Plan, View
+from fedray.protocol import Assignment, DeviceReport, Floats, Plan, View
 from fedray.scenario.schema import Positive
 
 Depths = NDArray[np.int64]
@@ -65,11 +65,10 @@ class Legend(Method[LegendSection]):
             depths = deepest
         else:
             depths = choose_depths(self.capacity.seconds_of_choices(works, view), deepest, self.config.waiting_bound)
-        assignments = tuple(
+        return in_one_group(
             Assignment(int(device), 0, specs[depth - 1], self.context.local_steps, self.weight(int(examples)))
             for device, depth, examples in zip(view.devices, depths, view.examples, strict=True)
         )
-        return Plan(assignments, (Group(0, tuple(view.devices.tolist())),))
 
     def observe(self, reports: Sequence[DeviceReport]) -> None:
         self.capacity.observe(reports)

@@ -19,27 +19,27 @@ from fedray.learning.workbench import Kit, Workbench
 from fedray.protocol import Assignment, GradientNorms, Quantisation, TailDecay, TripletSelection
 from fedray.scenario.schema import Optimiser
 from fedray.seeds import Purpose, generator
-from tests.learning.test_model import backbone, batches, tokens, train  # noqa: F401  (fixtures)
+from tests.learning.conftest import batches, train
 
 SVD = AdapterSpec.of_modules(((4, 4), (4, 4)), 2.0, "svd")
 UNEVEN = AdapterSpec.of_modules(((0, 0), (3, 1)), 2.0, "svd")
 LORA = AdapterSpec((4, 4), (0, 1), 2.0)
 
 
-def a_model(backbone, spec) -> AdaptedModel:  # noqa: F811
+def a_model(backbone, spec) -> AdaptedModel:
     return AdaptedModel(load_weights(build(backbone.recipe), backbone.weights()), backbone.shape, spec)
 
 
-def start(backbone, spec, seed: int = 0) -> np.ndarray:  # noqa: F811
+def start(backbone, spec, seed: int = 0) -> np.ndarray:
     return initial_values(layout_of(backbone.shape, spec), seed)
 
 
-def logits(model: AdaptedModel, tokens) -> torch.Tensor:  # noqa: F811
+def logits(model: AdaptedModel, tokens) -> torch.Tensor:
     with torch.inference_mode():
         return model.logits(tokens.batch(np.arange(8)))
 
 
-def test_an_svd_adapter_starts_as_the_backbone_and_learns(backbone, tokens) -> None:  # noqa: F811
+def test_an_svd_adapter_starts_as_the_backbone_and_learns(backbone, tokens) -> None:
     model = a_model(backbone, SVD)
     values = start(backbone, SVD)
     model.take_up(SVD, values)
@@ -54,7 +54,7 @@ def test_an_svd_adapter_starts_as_the_backbone_and_learns(backbone, tokens) -> N
         assert (layout.tensor(trained.values, entry) != layout.tensor(values, entry)).any(), entry
 
 
-def test_an_svd_adapter_is_saved_as_lora_with_the_same_logits(backbone, tokens, tmp_path: Path) -> None:  # noqa: F811
+def test_an_svd_adapter_is_saved_as_lora_with_the_same_logits(backbone, tokens, tmp_path: Path) -> None:
     """Of uneven ranks, with a layer and a module pruned away: peft must load exactly what was evaluated."""
     model = a_model(backbone, SVD)
     trained = train(model, UNEVEN, start(backbone, UNEVEN), tokens, batches(), Optimiser(), True)
@@ -72,7 +72,7 @@ def test_an_svd_adapter_is_saved_as_lora_with_the_same_logits(backbone, tokens, 
     assert sorted(config["rank_pattern"].values()) == [1, 3]
 
 
-def test_a_pruned_module_is_in_no_forward_no_gradient_and_no_optimiser(backbone, tokens) -> None:  # noqa: F811
+def test_a_pruned_module_is_in_no_forward_no_gradient_and_no_optimiser(backbone, tokens) -> None:
     model = a_model(backbone, SVD)
     spec = AdapterSpec.of_modules(((0, 0), (3, 0)), 2.0, "svd")
     model.take_up(spec, start(backbone, spec))
@@ -90,7 +90,7 @@ def test_a_pruned_module_is_in_no_forward_no_gradient_and_no_optimiser(backbone,
     assert not inputs  # nothing flows back into the layer that holds no adapter
 
 
-def test_gradient_norms_are_those_of_the_layers(backbone, tokens) -> None:  # noqa: F811
+def test_gradient_norms_are_those_of_the_layers(backbone, tokens) -> None:
     model = a_model(backbone, LORA)
     values = start(backbone, LORA, seed=3)
     measured = train(model, LORA, values, tokens, batches(1), Optimiser(), True, duty=GradientNorms()).measured
@@ -105,7 +105,7 @@ def test_gradient_norms_are_those_of_the_layers(backbone, tokens) -> None:  # no
     assert train(model, LORA, values, tokens, batches(1), Optimiser(), True).measured == ()
 
 
-def test_the_tail_decays_and_its_size_is_reported(backbone, tokens) -> None:  # noqa: F811
+def test_the_tail_decays_and_its_size_is_reported(backbone, tokens) -> None:
     model = a_model(backbone, LORA)
     values = np.random.default_rng(0).normal(0, 0.05, layout_of(backbone.shape, LORA).size).astype(np.float32)
 
@@ -129,7 +129,7 @@ def test_the_tail_decays_and_its_size_is_reported(backbone, tokens) -> None:  # 
     assert pressed.loss != pytest.approx(0.0)
 
 
-def test_importance_is_adaloras(backbone, tokens) -> None:  # noqa: F811
+def test_importance_is_adaloras(backbone, tokens) -> None:
     """The definitions written out over recorded weights and gradients, one module and step at a time."""
     model = a_model(backbone, SVD)
     values = np.random.default_rng(1).normal(0, 0.05, layout_of(backbone.shape, SVD).size).astype(np.float32)
@@ -172,7 +172,7 @@ def test_importance_is_adaloras(backbone, tokens) -> None:  # noqa: F811
     assert selection.scores[selection.kept].min() >= selection.scores[~selection.kept].max()
 
 
-def test_the_orthogonality_penalty_pulls_towards_orthogonal_factors(backbone, tokens) -> None:  # noqa: F811
+def test_the_orthogonality_penalty_pulls_towards_orthogonal_factors(backbone, tokens) -> None:
     model = a_model(backbone, SVD)
     values = start(backbone, SVD)
     model.take_up(SVD, values)
@@ -189,7 +189,7 @@ def test_the_orthogonality_penalty_pulls_towards_orthogonal_factors(backbone, to
 
 
 @pytest.mark.parametrize("layers", [(0,), (1,), (0, 1)])
-def test_quantised_memory_is_priced_as_it_is_held(layers, backbone, tokens) -> None:  # noqa: F811
+def test_quantised_memory_is_priced_as_it_is_held(layers, backbone, tokens) -> None:
     """The formula's saving against bytes counted on the real layers."""
     model = a_model(backbone, LORA)
     model.take_up(LORA, start(backbone, LORA))
@@ -206,7 +206,7 @@ def test_quantised_memory_is_priced_as_it_is_held(layers, backbone, tokens) -> N
     assert priced == pytest.approx(saved, rel=0.05)
 
 
-def test_training_with_quantised_layers_starts_from_the_same_loss_and_ends_elsewhere(backbone, tokens) -> None:  # noqa: F811
+def test_training_with_quantised_layers_starts_from_the_same_loss_and_ends_elsewhere(backbone, tokens) -> None:
     model = a_model(backbone, LORA)
     values = start(backbone, LORA)
     plain = train(model, LORA, values, tokens, batches(1), Optimiser(), True)
@@ -219,7 +219,7 @@ def test_training_with_quantised_layers_starts_from_the_same_loss_and_ends_elsew
     assert (again.values == packed.values).all()
 
 
-def test_a_round_divided_has_the_batches_of_the_whole(backbone, tokens) -> None:  # noqa: F811
+def test_a_round_divided_has_the_batches_of_the_whole(backbone, tokens) -> None:
     kit = Kit(
         recipe=backbone.recipe,
         shape=backbone.shape,

@@ -10,33 +10,16 @@ from peft import PeftModel
 
 from fedray.adapters import AdapterSpec, initial_values, layout_of
 from fedray.errors import UserError
-from fedray.learning import trainer
 from fedray.learning.adapted import AdaptedModel
 from fedray.learning.backbone import Backbone, find_backbone
 from fedray.learning.classifier import build, head_state, load_classifier, load_weights
 from fedray.learning.corpus import Texts
 from fedray.learning.evaluation import combine, evaluate_block
-from fedray.learning.tokens import Tokens, tokenise
-from fedray.protocol import Assignment
+from fedray.learning.tokens import tokenise
 from fedray.scenario.schema import Optimiser
+from tests.learning.conftest import WORDS, batches, train
 
 SPEC = AdapterSpec((4, 6), (0, 1), 2.0)
-WORDS = ["loss of signal in the tunnel", "a cat", "the parser reads a stream of tokens and builds a tree", "why not"]
-
-
-@pytest.fixture(scope="module")
-def backbone(two_layers: Path, tmp_path_factory) -> Backbone:
-    from fedray.scenario import load_scenario
-
-    path = tmp_path_factory.mktemp("model") / "s.yaml"
-    path.write_text(f"schema_version: 1\nmodel: {{backbone: {two_layers}}}\n")
-    return find_backbone(load_scenario(path), labels=3)
-
-
-@pytest.fixture(scope="module")
-def tokens(backbone: Backbone) -> Tokens:
-    labels = np.array([0, 1, 2, 1] * 5)
-    return tokenise(Texts(WORDS * 5, None, labels, None), backbone.tokenizer(), 32)
 
 
 @pytest.fixture
@@ -49,16 +32,6 @@ def model(backbone: Backbone) -> AdaptedModel:
 
 def values_of(backbone: Backbone, spec: AdapterSpec, seed: int = 0) -> np.ndarray:
     return initial_values(layout_of(backbone.shape, spec), seed)
-
-
-def train(model, spec, values, tokens, batches, optimiser, train_head, **words) -> trainer.Trained:
-    """Train a spec as device 0's assignment; `words` are the assignment's quantisation or duty."""
-    given = Assignment(0, 0, spec, len(batches), 1, **words)
-    return trainer.train(model, given, values, tokens, batches, optimiser, train_head, np.random.default_rng(0))
-
-
-def batches(count: int = 3) -> list[np.ndarray]:
-    return [np.arange(i, i + 4) for i in range(count)]
 
 
 def test_training_moves_what_the_device_trains_and_nothing_else(model, backbone, tokens) -> None:

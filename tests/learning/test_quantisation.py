@@ -1,7 +1,6 @@
 """Activation quantisation: what comes back, what is left alone, what it saves, and that it leaves nothing behind."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,15 +12,13 @@ from torch import nn
 from fedray.adapters import AdapterSpec, initial_values, layout_of
 from fedray.costs.memory import quantised_share
 from fedray.learning.adapted import AdaptedModel
-from fedray.learning.backbone import Backbone, find_backbone
+from fedray.learning.backbone import Backbone
 from fedray.learning.classifier import build, load_weights
-from fedray.learning.corpus import Texts
 from fedray.learning.quantisation import Packed, QuantisedActivations, Quantiser, held_bytes
-from fedray.learning.tokens import Batch, tokenise
+from fedray.learning.tokens import Batch, Tokens
 
 BITS = (2, 4, 8)
 SPEC = AdapterSpec((4, 6), (0, 1), 2.0)
-WORDS = ["loss of signal in the tunnel", "a cat", "the parser reads a stream of tokens and builds a tree", "why not"]
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -347,18 +344,8 @@ def test_a_layer_within_a_layer_is_packed_and_what_follows_it_too() -> None:
 
 
 @pytest.fixture(scope="module")
-def backbone(two_layers: Path, tmp_path_factory) -> Backbone:
-    from fedray.scenario import load_scenario
-
-    path = tmp_path_factory.mktemp("model") / "s.yaml"
-    path.write_text(f"schema_version: 1\nmodel: {{backbone: {two_layers}}}\n")
-    return find_backbone(load_scenario(path), labels=3)
-
-
-@pytest.fixture(scope="module")
-def batch(backbone: Backbone) -> Batch:
-    texts = Texts(WORDS * 4, None, np.array([0, 1, 2, 1] * 4), None)
-    return tokenise(texts, backbone.tokenizer(), 32).batch(np.arange(16))
+def batch(tokens: Tokens) -> Batch:
+    return tokens.batch(np.arange(16))
 
 
 @pytest.fixture(scope="module")
