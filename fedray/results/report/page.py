@@ -84,14 +84,18 @@ def _outline(runs: Sequence[ReportedRun]) -> str:
 
 
 def _reality(runs: Sequence[ReportedRun]) -> Element:
+    by_twin: dict[str, list[str]] = {}
+    for run in runs:
+        if run.summary.twin:
+            by_twin.setdefault(run.summary.twin, []).append(run.name)
     twins = [
         element(
             "p",
-            f"{run.name} trained a small stand-in. Its accuracy is the stand-in's; every cost – seconds, bytes, "
-            f"memory, joules – is that of its twin, the architecture {run.summary.twin}, which was not trained.",
+            f"{'Every run' if len(names) == len(runs) > 1 else _listed(names)} trained a small stand-in. Its accuracy "
+            f"is the stand-in's; every cost – seconds, bytes, memory, joules – is that of its twin, the architecture "
+            f"{twin}, which was not trained.",
         )
-        for run in runs
-        if run.summary.twin
+        for twin, names in by_twin.items()
     ]
     return element(
         "div",
