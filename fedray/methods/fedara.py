@@ -72,7 +72,7 @@ class FedARA(SVDMethod[FedARASection]):
         """How many triplets are left after a round: all, then a cubic fall, then the final mean rank."""
         modules = len(self.module_ranks) * len(self.module_ranks[0])
         rounds = self.context.rounds
-        first, last = self.config.rank * modules, round(self.config.final_rank * modules)
+        first, last = self.config.rank * modules, self._final_triplets
         begins, ends = self.config.warmup * rounds, (1 - self.config.final) * rounds
         gone = min(max((round_ - begins) / (ends - begins), 0.0), 1.0)
         return round(last + (first - last) * (1 - gone) ** 3)
@@ -102,13 +102,17 @@ class FedARA(SVDMethod[FedARASection]):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.module_ranks = tuple(tuple(row) for row in state["module_ranks"])
 
+    @property
+    def _final_triplets(self) -> int:
+        """What is left in the end, at least one: an adapter of nothing is none."""
+        return max(1, round(self.config.final_rank * len(self.module_ranks) * len(self.module_ranks[0])))
+
     def _arbitrate(self, folded: TripletAggregate) -> NDArray[np.bool_]:
         """Which triplets stay, (triplets,); ties of votes go by the mean score, then to the first."""
         ranking = np.lexsort((-folded.scores, -folded.votes))
         keep = self.keep
         if self.config.arbitration == "threshold":
-            least = round(self.config.final_rank * len(self.module_ranks) * len(self.module_ranks[0]))
-            keep = max(int((folded.votes >= 0.5).sum()), min(least, len(ranking)))
+            keep = max(int((folded.votes >= 0.5).sum()), min(self._final_triplets, len(ranking)))
         kept = np.zeros(len(ranking), np.bool_)
         kept[ranking[:keep]] = True
         return kept

@@ -44,9 +44,11 @@ class HierFedLoRASection(MethodSection):
     )
     waiting_bound: float = Field(0.2, ge=0, description="Mean waiting of the groups allowed, as a share of the round.")
     rho: float = Field(0.8, ge=0, lt=1, description="Share of the old value in the moving averages.")
-    depth_gain: float = Field(0.5, ge=0, description="First utility of a choice: depth ** depth_gain, and so on.")
-    frequency_gain: float = Field(0.25, ge=0, description="... times inner rounds ** frequency_gain.")
-    exploration: float = Field(0.05, ge=0, description="Weight of the bonus for choices rarely made (UCB).")
+    depth_gain: float = Field(
+        0.5, ge=0, le=10, description="First utility of a choice: depth ** depth_gain, and so on."
+    )
+    frequency_gain: float = Field(0.25, ge=0, le=10, description="... times inner rounds ** frequency_gain.")
+    exploration: float = Field(0.05, ge=0, le=10, description="Weight of the bonus for choices rarely made (UCB).")
 
 
 class HierFedLoRA(Method[HierFedLoRASection]):

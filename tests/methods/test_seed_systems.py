@@ -311,6 +311,7 @@ def test_fedaras_masks_only_shrink_and_meet_the_budget(seed, rounds, arbitration
         else:
             assert sum(map(sum, method.module_ranks)) >= 18  # 1.5 * 12 modules
     assert method.budget(rounds) == 18
+    assert build("fedara", 6, rounds, final_rank=1e-3).budget(rounds) == 1
 
 
 def test_fedaras_schedule_by_hand() -> None:

@@ -97,6 +97,7 @@ WRONG = {
         "topology={groups: 4,inner_rounds: 2}",
     ): "topology.inner_rounds: given 2; allowed: 1: fedara",
     ("topology={groups: 4,inner_rounds: 3}",): "a divisor of training.local_steps (4)",
+    ("topology.inner_rounds=2",): "inner_rounds: given 2; allowed: 1 without topology.groups",
     ("topology={groups: 0}",): "topology.groups: given 0",
     ("topology={formation: label}",): "allowed: 'near-iid' | 'speed' | 'random'",
     ("method={name: fedara,final_rank: 13.0}",): "method.final_rank: given 13.0; allowed: a number ≤ rank (12)",

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from fedray.scenario.schema.base import Positive, Section, Words
 
@@ -41,3 +41,9 @@ class Topology(Section):
     )
     spread_weight: float = Field(0.25, ge=0, description="near-iid: what a spread of speed weighs against divergence.")
     inner_rounds: Positive = Field(1, description="Aggregations per round in a group; divides training.local_steps.")
+
+    @model_validator(mode="after")
+    def _grouped(self) -> "Topology":
+        if self.groups is None and self.inner_rounds > 1:
+            raise ValueError(f"inner_rounds: given {self.inner_rounds}; allowed: 1 without topology.groups")
+        return self
