@@ -18,11 +18,10 @@ def submit(
     as_json: AsJson = False,
 ) -> None:
     """Run a scenario as a job of a Ray cluster."""
-    from fedray.methods import method_section
+    from fedray.methods import resolved
     from fedray.runtime.jobs import Jobs
 
-    loaded = load_scenario(scenario, settings)
-    method_section(loaded)
+    loaded = resolved(load_scenario(scenario, settings))
     jobs_there = Jobs(address)
     job = jobs_there.submit(loaded, python)
     if as_json:

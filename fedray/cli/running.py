@@ -75,6 +75,7 @@ def validate(scenario: ScenarioFile, settings: Settings = [], as_json: AsJson = 
     say(
         f"{scenario} is valid: {resolved.method['name']}, {len(experiment.fleet):,} devices, "
         f"{resolved.training.rounds} rounds, {resolved.model.backbone}, {examples}"
+        + (f"; all costs are those of {experiment.twin}" if experiment.twin else "")
     )
 
 

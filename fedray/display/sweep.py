@@ -73,7 +73,9 @@ class SweepDisplay:
                 self.rows[run.name].done_before(run.summary, run.complete)
         complete = sum(run.complete for run in sweep.runs)
         before = f", {complete} complete already" if complete else ""
-        self._say(f"a sweep of {len(sweep.runs)} runs{before}; results in {sweep.directory.path}")
+        self._say(
+            f"a sweep of {len(sweep.runs)} run{'s' * (len(sweep.runs) > 1)}{before}; results in {sweep.directory.path}"
+        )
         if self.console.is_terminal and not self.quiet and complete < len(sweep.runs):
             self.live.start()
 

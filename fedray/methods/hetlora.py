@@ -23,6 +23,7 @@ class HetLoRASection(MethodSection):
     """HetLoRA: a rank per device, which it prunes itself; aggregation weighted by norm."""
 
     name: Literal["hetlora"]
+    weights: Literal["norm"] = Field("norm", description="By the norm of its product B A.")  # type: ignore[assignment]
     rank: Positive = Field(12, description="The largest rank, of the fastest devices and of the global adapter.")
     min_rank: Positive = Field(4, description="The smallest rank, of the slowest devices.")
     prune: float = Field(0.99, gt=0, le=1, description="A device whose tail fell goes on with floor(prune * rank).")

@@ -41,6 +41,13 @@ def method_section(loaded: LoadedScenario) -> MethodSection:
     return validate(METHODS[name].section, written, source, at=("method",))
 
 
+def resolved(loaded: LoadedScenario) -> LoadedScenario:
+    """The scenario with every parameter of its method written out; ScenarioError if the method section is wrong."""
+    section = method_section(loaded)
+    method = {"name": loaded.scenario.method["name"], **section.model_dump(mode="json", exclude={"name"})}
+    return LoadedScenario(loaded.scenario.model_copy(update={"method": method}), loaded.source)
+
+
 def build_method(loaded: LoadedScenario, context: MethodContext) -> Method[Any]:
     """The scenario's method, ready to plan; ScenarioError if its parameters do not suit the backbone."""
     section = method_section(loaded)

@@ -165,6 +165,8 @@ def compare(
 def _read(run: RunDirectory) -> _Read:
     summary = run.summary()
     rounds = tuple(run.rounds()) if summary.rounds_completed else ()  # a run stopped at once has no file of rounds
+    if [record.round for record in rounds] != list(range(1, summary.rounds_completed + 1)):
+        raise UserError(f"{run.path}: rounds.jsonl does not hold the {summary.rounds_completed} rounds of summary.json")
     return _Read(str(run.path), run.path.absolute().name, settings_of(run, summary.method), summary, rounds)
 
 

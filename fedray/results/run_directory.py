@@ -12,9 +12,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
 
 from fedray.errors import UserError
-from fedray.results.records import DeviceRecord, RoundRecord, Summary, Target, TrainedDeviceRecord
+from fedray.results.records import DeviceRecord, RoundRecord, Summary, TrainedDeviceRecord
+
+_ROUND, _SUMMARY = TypeAdapter(RoundRecord), TypeAdapter(Summary)
 
 PARQUET_ABOVE = 1000  # devices; beyond that lines of JSON are slow to write and to read
 
@@ -115,8 +118,8 @@ class RunDirectory:
     def rounds(self) -> list[RoundRecord]:
         """All complete lines of rounds.jsonl; UserError if the file is not one of ours."""
         try:
-            return [RoundRecord(**line) for line in self._lines("rounds.jsonl")]
-        except TypeError:
+            return [_ROUND.validate_json(json.dumps(line), strict=True) for line in self._lines("rounds.jsonl")]
+        except ValidationError:
             raise UserError(f"{self.path / 'rounds.jsonl'}: not the rounds of a run") from None
 
     def devices(self) -> Iterator[TrainedDeviceRecord]:
@@ -160,12 +163,10 @@ class RunDirectory:
         """summary.json; UserError if it is missing or not one of ours."""
         path = self.path / "summary.json"
         try:
-            data = json.loads(path.read_text())
-            target = data.pop("target")
-            return Summary(**data, target=Target(**target) if target else None)
+            return _SUMMARY.validate_json(path.read_bytes(), strict=True)
         except OSError as error:
             raise UserError(f"{path}: {error.strerror}; is this a finished run?") from None
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except ValidationError:
             raise UserError(f"{path}: not the summary of a run") from None
 
     def _lines(self, name: str) -> Iterable[dict[str, Any]]:
@@ -181,6 +182,8 @@ class RunDirectory:
             text = path.read_text()
         except OSError as error:
             raise UserError(f"{path}: {error.strerror}; is this a run?") from None
+        except UnicodeDecodeError:
+            raise UserError(f"{path}: not UTF-8 text") from None
         for number, line in enumerate(text.splitlines(keepends=True), 1):
             if line.endswith("\n"):  # a torn last line was never completed
                 try:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from fedray.results.run_directory import RunDirectory
-from fedray.scenario import load_scenario
+from fedray.scenario import Scenario, load_scenario
 
 ASIDE = ("name", "seed", "runtime", "telemetry")  # the seed repeats an experiment, the others change no result
-SETTING = ("task", "fleet", "model")  # what two methods must share to be comparable
+SETTING = ("task", "fleet", "model", "costs", "training")  # what two methods must share to be comparable
+LENGTH = ("training.rounds", "training.stop")  # but for how long they ran
 LONGEST_LABEL = 60  # characters; more differences than that are no longer read
 
 
@@ -22,12 +23,17 @@ class Settings:
 
     def section(self, name: str) -> dict[str, Any]:
         """The values below a top-level key."""
-        return {key: value for key, value in self.values.items() if key == name or key.startswith(f"{name}.")}
+        mine = (key for key in self.values if key == name or key.startswith(f"{name}."))
+        return {key: self.values[key] for key in mine if not key.startswith(LENGTH)}
 
 
 def settings_of(run: RunDirectory, method: str) -> Settings:
     """What scenario.yaml of a run says; `method` is the one it ran. UserError if there is no valid one."""
-    scenario = load_scenario(run.scenario).scenario
+    return flattened(load_scenario(run.scenario).scenario, method)
+
+
+def flattened(scenario: Scenario, method: str) -> Settings:
+    """The settings of a scenario whose method is named so."""
     data = scenario.model_dump(mode="json", exclude=set(ASIDE))
     return Settings(scenario.seed, method, dict(_flat(data, "")))
 
@@ -36,14 +42,14 @@ def labels(rows: Sequence[Settings]) -> list[str]:
     """A name for each row: its method, then every key whose value differs from another row's.
 
     A method's parameter that another method does not have is no difference. Where too much differs to be read, the
-    name is the method alone.
+    name ends with an ellipsis.
     """
     names = []
     for row in rows:
         differing = [key for key in row.values if key != "method.name" and any(_differ(row, s, key) for s in rows)]
         words = [f"{key.removeprefix('method.')}={_word(row.values[key])}" for key in differing]
         label = " ".join([row.method, *words])
-        names.append(label if len(label) <= LONGEST_LABEL else row.method)
+        names.append(label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 2].rstrip()} …")
     return names
 
 

@@ -64,7 +64,7 @@ class SweepDirectory:
         except (ValueError, TypeError):
             raise UserError(f"{self.file}: not the record of a sweep") from None
         names = record.cells if isinstance(record.cells, list) else [None]
-        if not isinstance(record.vary, dict) or not all(isinstance(name, str) for name in names):
+        if not isinstance(record.vary, dict) or not all(isinstance(n, str) and n == Path(n).name for n in names):
             raise UserError(f"{self.file}: not the record of a sweep")
         return record
 

@@ -19,7 +19,7 @@ from fedray.learning.evaluation import evaluation_blocks
 from fedray.learning.partition import partition
 from fedray.learning.tokens import Tokens, tokenise
 from fedray.learning.workbench import Kit
-from fedray.methods import Method, MethodContext, build_method, method_section
+from fedray.methods import Method, MethodContext, build_method, resolved
 from fedray.protocol import Ints, Plan, View
 from fedray.scenario import LoadedScenario, Scenario
 from fedray.scenario.schema import NoData
@@ -123,8 +123,8 @@ class Experiment:
 
 def prepare(loaded: LoadedScenario) -> Experiment:
     """Read everything a scenario names; UserError, with place and key, for whatever does not fit together."""
+    loaded = resolved(loaded)
     scenario = loaded.scenario
-    method_section(loaded)
     fleet = build_fleet(loaded)
     dataset = scenario.task.dataset
     if isinstance(dataset, NoData):

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from fedray.errors import UserError
-from fedray.methods import method_section
+from fedray.methods import resolved
 from fedray.scenario import LoadedScenario, load_scenario
 from fedray.scenario.source import parse_source
 
@@ -82,6 +82,7 @@ def build_matrix(scenario: Path, settings: Sequence[str], vary: Sequence[str], s
 def _variation(word: str) -> Variation:
     place = f"--vary {word}"
     key, separator, text = word.partition("=")
+    key = key.strip()
     if not key or not separator:
         raise UserError(f"{place}: expected KEY=A,B, for example method.rank=4,8,16")
     section = key.partition(".")[0]
@@ -133,8 +134,8 @@ def _cell(scenario: Path, settings: Sequence[str], chosen: Sequence[tuple[str, s
     if seed is not None:
         options[f"--set seed={seed}"] = f"--seeds {seed}"
     with as_written(options):
-        loaded = load_scenario(scenario, (*settings, *(place.removeprefix("--set ") for place in options)))
-        method_section(loaded)
+        words = (*settings, *(place.removeprefix("--set ") for place in options))
+        loaded = resolved(load_scenario(scenario, words))
     values = [f"{key}={_canonical(value)}" for key, _, value in chosen]
     return Cell(folder_name(",".join([*values, f"seed={loaded.scenario.seed}"])), loaded, options)
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from fedray.errors import UserError
+from fedray.methods import resolved
 from fedray.results import RunDirectory
 from fedray.scenario import LoadedScenario, load_scenario
 
@@ -30,7 +31,7 @@ def open_run(
     if resume is None:
         if scenario is None:
             raise UserError("give a SCENARIO to run, or --resume RUN to go on with one")
-        loaded = load_scenario(scenario, settings)
+        loaded = resolved(load_scenario(scenario, settings))
         directory = RunDirectory(run_dir or default_folder(loaded.scenario.name))
         directory.require_usable()
         return loaded, directory
@@ -39,8 +40,8 @@ def open_run(
         raise UserError("--run-dir: not together with --resume, which goes on in its own directory")
     if not directory.scenario.is_file():
         raise UserError(f"{resume}: not a run directory (it has no scenario.yaml)")
-    before = load_scenario(directory.scenario).scenario
-    loaded = load_scenario(scenario or directory.scenario, settings)
+    before = resolved(load_scenario(directory.scenario)).scenario
+    loaded = resolved(load_scenario(scenario or directory.scenario, settings))
     if changed := changed_key(before.model_dump(), loaded.scenario.model_dump()):
         raise UserError(f"--resume {resume}: {changed} differs from the run's; only {', '.join(MAY_CHANGE)} may change")
     return loaded, directory

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Protocol
 
 from fedray.errors import RunFailedError, RunInterruptedError, UserError
+from fedray.methods import resolved
 from fedray.results import RunDirectory, Summary, SweepDirectory, SweepRecord
+from fedray.results.settings import flattened
 from fedray.results.sweep_directory import SCHEMA_VERSION
 from fedray.runtime.checkpoint import load_checkpoint
 from fedray.runtime.driver import Watcher, execute_on, share_of, shared_session
 from fedray.runtime.experiment import Experiment, TaskData, prepare
 from fedray.runtime.matrix import Matrix, as_written, build_matrix
-from fedray.runtime.opening import changed_key, default_folder
+from fedray.runtime.opening import MAY_CHANGE, changed_key, default_folder
 from fedray.scenario import load_scenario
 
 
@@ -79,6 +81,7 @@ def open_sweep(
         task = cell.loaded.scenario.model_dump_json(include={"task", "model"})
         data = known.setdefault((task, experiment.fingerprint), experiment.data)  # methods share what a seed deals out
         runs.append(_swept_run(cell.name, replace(experiment, data=data), directory.cell(cell.name)))
+    _require_the_same_base(runs, record, directory)
     return Sweep(directory, record, tuple(runs))
 
 
@@ -146,7 +149,7 @@ def _swept_run(name: str, experiment: Experiment, directory: RunDirectory) -> Sw
         return SweptRun(name, experiment, directory, begun=False, complete=False, summary=None)
     if not directory.scenario.is_file():
         raise UserError(f"{path}: holds something that is no run; move it away, or give another --run-dir")
-    before, now = load_scenario(directory.scenario).scenario, experiment.scenario
+    before, now = resolved(load_scenario(directory.scenario)).scenario, experiment.scenario
     if changed := changed_key(before.model_dump(), now.model_dump()):
         raise UserError(f"{path}: holds another experiment: {changed} differs; give another --run-dir")
     saved = load_checkpoint(directory.checkpoint)
@@ -157,3 +160,20 @@ def _swept_run(name: str, experiment: Experiment, directory: RunDirectory) -> Sw
     summary = directory.summary() if (path / "summary.json").is_file() else None
     complete = summary is not None and summary.status == "completed" and before.training == now.training
     return SweptRun(name, experiment, directory, begun=True, complete=complete, summary=summary)
+
+
+def _require_the_same_base(runs: Sequence[SweptRun], record: SweepRecord, directory: SweepDirectory) -> None:
+    """UserError if runs differ from those that the folder holds in more than what the sweep varies."""
+    begun = [cell for cell in map(directory.cell, record.cells) if cell.scenario.is_file()]
+    if not begun:
+        return
+    before = flattened(resolved(load_scenario(begun[0].scenario)).scenario, "").values
+    free = (*record.vary, *MAY_CHANGE)
+    for run in runs:
+        now = flattened(run.experiment.scenario, "").values
+        for key in sorted(before.keys() | now.keys()):
+            if before.get(key) != now.get(key) and not f"{key}.".startswith(tuple(f"{word}." for word in free)):
+                raise UserError(
+                    f"--run-dir {directory.path}: {key} differs from that of the runs it holds; "
+                    f"allowed: the sweep's own {', '.join(record.vary) or 'seeds'}, or another folder"
+                )

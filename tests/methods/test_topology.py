@@ -98,6 +98,10 @@ WRONG = {
     ): "topology.inner_rounds: given 2; allowed: 1: fedara",
     ("topology={groups: 4,inner_rounds: 3}",): "a divisor of training.local_steps (4)",
     ("topology.inner_rounds=2",): "inner_rounds: given 2; allowed: 1 without topology.groups",
+    ("topology.formation=speed",): "formation: given speed; allowed: near-iid without topology.groups",
+    (
+        "method={name: hetlora,weights: uniform}",
+    ): "method.weights: given 'uniform' (did you mean 'norm'?); allowed: 'norm'",
     ("topology={groups: 0}",): "topology.groups: given 0",
     ("topology={formation: label}",): "allowed: 'near-iid' | 'speed' | 'random'",
     ("method={name: fedara,final_rank: 13.0}",): "method.final_rank: given 13.0; allowed: a number ≤ rank (12)",

@@ -265,3 +265,51 @@ def test_a_statistic_is_over_the_values_there_are(values) -> None:
     assert found.n == len(known)
     assert found.mean == (pytest.approx(sum(known) / len(known), abs=1e-6) if known else None)
     assert found.std == (pytest.approx(stdev(known)) if len(known) > 1 else None)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "told"),
+    [
+        ("summary.json", '"rounds_completed": 2', '"rounds_completed": "2"', "not the summary of a run"),
+        ("summary.json", '"final_accuracy": 0.6', '"final_accuracy": "good"', "not the summary of a run"),
+        ("summary.json", '"emulated_seconds": 20.0', '"emulated_seconds": null', "not the summary of a run"),
+        ("summary.json", '"rounds_completed": 2', '"rounds_completed": 3', "does not hold the 3 rounds"),
+        ("rounds.jsonl", '"accuracy": 0.6', '"accuracy": "good"', "not the rounds of a run"),
+        ("rounds.jsonl", '"round": 2', '"round": 3', "does not hold the 2 rounds"),
+    ],
+)
+def test_files_that_were_tampered_with_are_one_plain_error(name, old, new, told, a_run: Run, fedray) -> None:
+    path = a_run("one", 0.5, 0.6).path
+    assert old in (path / name).read_text()
+    (path / name).write_text((path / name).read_text().replace(old, new))
+    for command in ("compare", "report"):
+        result = fedray(command, path)
+        assert result.code == 2
+        assert told in result.err
+        assert len(result.err.splitlines()) == 1
+
+
+def test_text_that_is_none_is_one_plain_error(a_run: Run, fedray) -> None:
+    path = a_run("one", 0.5).path
+    (path / "rounds.jsonl").write_bytes(b"\xff\xfe")
+    assert fedray("compare", path).err.strip().endswith("not UTF-8 text")
+
+
+@pytest.mark.parametrize(
+    ("scenario", "differing"),
+    [
+        (f"{FEDIT}\ntraining: {{batch_size: 16}}", ("training",)),
+        (f"{FEDIT}\ncosts: {{twin: {{backbone: roberta-base, local_steps: 40}}}}", ("costs",)),
+        (f"{FEDIT}\ntraining: {{rounds: 99, stop: {{target_accuracy: 0.9}}}}", ()),
+    ],
+)
+def test_costs_and_training_but_not_length_should_be_the_same(scenario, differing, a_run: Run) -> None:
+    assert compare([a_run("one", 0.5), a_run("two", 0.5, scenario=scenario)]).differing == differing
+
+
+def test_a_label_too_long_to_read_is_cut(a_run: Run) -> None:
+    twin = "costs: {twin: {backbone: roberta-base, batch_size: 16, max_length: 128, local_steps: 20}}"
+    rows = compare([a_run("one", 0.5), a_run("two", 0.5, scenario=f"{FEDIT}\n{twin}")]).rows
+    assert [len(row.label) <= 60 for row in rows] == [True, True]
+    assert rows[1].label.startswith("fedit costs.twin.")
+    assert rows[1].label.endswith(" …")

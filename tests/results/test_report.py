@@ -216,11 +216,13 @@ def test_the_command_writes_into_the_run_or_where_it_is_told(tmp_path: Path, fed
 def test_wrong_words_are_one_plain_line(tmp_path: Path, fedray) -> None:
     run, empty = a_run(tmp_path / "run"), a_run(tmp_path / "empty", rounds=[])
     (tmp_path / "file").write_text("")
+    os.mkfifo(tmp_path / "pipe")
     for told, words_ in {
         "is this a finished run": [tmp_path / "nowhere"],
         "no round was completed": [empty.path],
         "needs a file to go to": [run.path, empty.path],
         "this is a folder": [run.path, "-o", tmp_path],
+        "no plain file": [run.path, "-o", tmp_path / "pipe"],
         "No such file": [run.path, "-o", tmp_path / "no" / "page.html"],
         "Not a directory": [run.path, "-o", tmp_path / "file" / "page.html"],
         "above 0, at most 1": [run.path, "--target", "70"],
@@ -230,6 +232,16 @@ def test_wrong_words_are_one_plain_line(tmp_path: Path, fedray) -> None:
         assert told in result.err
         assert len(result.err.strip().splitlines()) == 1
     assert not (run.path / "report.html").exists()
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_a_link_to_a_page_stays_a_link(tmp_path: Path, fedray) -> None:
+    run = a_run(tmp_path / "run")
+    link = tmp_path / "link.html"
+    link.symlink_to(tmp_path / "page.html")
+    assert fedray("report", run.path, "-o", link).code == 0
+    assert link.is_symlink()
+    assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
 
 
 def test_a_page_is_replaced_only_by_a_whole_one(tmp_path: Path, monkeypatch) -> None:

@@ -44,6 +44,12 @@ def test_digest_does_not_depend_on_who_carried_the_devices(spread, run, undistur
     assert run(spread).result_digest == undisturbed
 
 
+def test_the_scenario_that_is_kept_has_every_default_written_out(run, tmp_path: Path) -> None:
+    run("method={name: hetlora}", "training.rounds=1")
+    kept = load_scenario(tmp_path / "run" / "scenario.yaml").scenario.method
+    assert (kept["rank"], kept["min_rank"], kept["weights"], kept["lora_alpha"]) == (12, 4, "norm", 16.0)
+
+
 def test_digest_follows_the_seed(run, undisturbed) -> None:
     assert run("seed=6").result_digest != undisturbed
 

@@ -107,17 +107,23 @@ def test_cells_are_the_product_of_all_values_and_seeds(plain: Path) -> None:
 
 
 def test_a_part_of_a_section_keeps_the_rest_and_a_whole_one_replaces_it(plain: Path) -> None:
-    by_name = build_matrix(plain, (), ["method.name=fedit,legend"], None).cells
-    assert [cell.loaded.scenario.method for cell in by_name] == [
-        {"name": name, "rank": 1, "lora_alpha": 2.0} for name in ("fedit", "legend")
+    def methods(*vary: str) -> list[tuple[object, ...]]:
+        cells = build_matrix(plain, (), vary, None).cells
+        written = [cell.loaded.scenario.method for cell in cells]
+        return [(method["name"], method["rank"], method["lora_alpha"], method.get("rho")) for method in written]
+
+    assert methods("method.name=fedit,legend") == [("fedit", 1, 2.0, None), ("legend", 1, 2.0, 0.8)]
+    assert methods("method.rank=4,8", "method={name: fedit},{name: legend, rho: 0.5}") == [
+        ("fedit", 4, 16.0, None),
+        ("legend", 4, 16.0, 0.5),
+        ("fedit", 8, 16.0, None),
+        ("legend", 8, 16.0, 0.5),
     ]
-    whole = build_matrix(plain, (), ["method.rank=4,8", "method={name: fedit},{name: legend, rho: 0.5}"], None).cells
-    assert [cell.loaded.scenario.method for cell in whole] == [
-        {"name": "fedit", "rank": 4},
-        {"name": "legend", "rho": 0.5, "rank": 4},
-        {"name": "fedit", "rank": 8},
-        {"name": "legend", "rho": 0.5, "rank": 8},
-    ]
+
+
+def test_a_default_written_out_is_the_same_experiment(plain: Path) -> None:
+    with pytest.raises(UserError, match="are the same experiment"):
+        build_matrix(plain, (), ["method={name: fedit},{name: fedit, rank: 8}"], None)
 
 
 @pytest.mark.parametrize(
@@ -297,6 +303,10 @@ def test_folders_of_something_else_are_refused_by_name(plain: Path, tmp_path: Pa
     other = refused(*same, "--set", "training.local_steps=9")
     assert f"{cell.path}: holds another experiment: training.local_steps differs" in other
     assert f"{cell.path}: training.rounds: this run has already compl" in refused(*same, "--set", "training.rounds=1")
+    another = refused("--vary", "method.rank=2", "--seeds", "1", "--set", "training.local_steps=9")
+    assert (
+        "training.local_steps differs from that of the runs it holds; allowed: the sweep's own method.rank" in another
+    )
     assert "this sweep varies method.rank" in refused("--vary", "method.lora_alpha=1.0,2.0")
     assert "this sweep varies method.rank" in refused("--seeds", "1,2")
     assert "holds something that is no sweep" in refused(*same, at=cell.path)

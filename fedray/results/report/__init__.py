@@ -35,8 +35,10 @@ def write_report(runs: Sequence[RunDirectory], path: Path, target: float | None)
         cannot be written.
     """
     comparison = compare(runs, target)
-    if path.is_dir():
-        raise UserError(f"{path}: cannot write the report: this is a folder; give a file, e.g. -o report.html")
+    path = path.resolve()  # a link stays one
+    if path.exists() and not path.is_file():
+        kind = "a folder" if path.is_dir() else "no plain file"
+        raise UserError(f"{path}: cannot write the report: this is {kind}; give a file, e.g. -o report.html")
     html = report_page(read_runs(comparison), comparison, target is not None)
     temporary = path.with_name(f".{path.name}.tmp")
     try:

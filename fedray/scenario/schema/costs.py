@@ -44,6 +44,9 @@ class Topology(Section):
 
     @model_validator(mode="after")
     def _grouped(self) -> "Topology":
-        if self.groups is None and self.inner_rounds > 1:
-            raise ValueError(f"inner_rounds: given {self.inner_rounds}; allowed: 1 without topology.groups")
+        alone = Topology.model_construct()
+        for key in ("formation", "spread_weight", "inner_rounds"):
+            given, default = getattr(self, key), getattr(alone, key)
+            if self.groups is None and given != default:
+                raise ValueError(f"{key}: given {given}; allowed: {default} without topology.groups")
         return self
