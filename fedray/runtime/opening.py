@@ -54,12 +54,12 @@ def default_folder(name: str) -> Path:
 
 
 def changed_key(before: object, after: object, key: str = "") -> str | None:
-    """The first dotted key whose values differ and that may not change."""
+    """The first dotted key whose values differ and that may not change; of a section, its name before the rest."""
     if key in MAY_CHANGE or before == after:
         return None
     if not (isinstance(before, dict) and isinstance(after, dict)):
         return key
-    for name in sorted(before.keys() | after.keys()):
+    for name in sorted(before.keys() | after.keys(), key=lambda name: (name != "name", name)):
         if found := changed_key(before.get(name), after.get(name), f"{key}.{name}" if key else name):
             return found
     return None
