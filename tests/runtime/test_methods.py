@@ -70,6 +70,7 @@ def test_a_group_of_one_that_aggregates_often_trains_as_if_alone_with_a_fresh_op
     assert inner.bytes_up == 2 * plain.bytes_up
 
 
+@SLOW
 def test_fedquad_fits_where_floats_would_not_and_learns_as_well(run, small_scenario: Path, tmp_path: Path) -> None:
     loaded = load_scenario(small_scenario, ["method={name: fedquad, rank: 4}"])
     pricing = prepare(loaded).pricing
@@ -103,6 +104,7 @@ def test_fedquad_fits_where_floats_would_not_and_learns_as_well(run, small_scena
     assert packed.result_digest != plain.result_digest
 
 
+@SLOW
 def test_fedara_sends_less_every_round_and_leaves_an_adapter_that_peft_loads(run, tmp_path: Path) -> None:
     from peft import PeftModel
 

@@ -209,6 +209,7 @@ def test_one_bad_word_ends_the_sweep_before_anything_is_written(words, message, 
 # each is the run it would be alone
 
 
+@pytest.mark.slow
 def test_an_interrupted_sweep_goes_on_and_each_cell_is_the_run_it_would_be_alone(
     swept, run, small_scenario: Path, tmp_path: Path
 ) -> None:
