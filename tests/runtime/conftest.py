@@ -97,3 +97,24 @@ def run(ray_address: str, small_scenario: Path, tmp_path: Path) -> Callable[...,
         return execute(experiment, RunDirectory(tmp_path / name), ray_address, watching or Watching(), resume)
 
     return call
+
+
+PLAIN = """
+schema_version: 1
+name: plain
+seed: 3
+task: none
+model: {target_modules: [query]}
+method: {name: fedit, rank: 1, lora_alpha: 2.0}
+fleet: {groups: [{profile: jetson-tx2, count: 4}]}
+training: {rounds: 2}
+runtime: {hosts: 1}
+"""
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Path:
+    """Four boards that move adapters and train nothing: a run of it takes a second."""
+    path = tmp_path / "plain.yaml"
+    path.write_text(PLAIN)
+    return path

@@ -1,0 +1,21 @@
+"""HetLoRA: ranks by speed, pruned by tails."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from fedray.methods.hetlora import HetLoRA
+from fedray.protocol import DeviceReport
+from tests.methods.fleets import build, small_boards
+
+
+def test_hetloras_ranks_follow_declared_speed_and_shrink_where_the_tail_fell() -> None:
+    method = build("hetlora", 4, rank=12, min_rank=4)
+    assert isinstance(method, HetLoRA)
+    view = replace(small_boards(4), declared_flops_per_second=np.array([1e6, 2e6, 3e6, 5e6]))
+    assert [a.spec.ranks[0] for a in method.plan(view).assignments] == [4, 6, 8, 12]
+    tails = {0: (2.0, 1.0), 1: (2.0, 1.0), 2: (1.0, 2.0), 3: (1.0, 1.0)}
+    method.observe([DeviceReport(d, 0.1, 1.0, 1.0, 1.0, tail) for d, tail in tails.items()])
+    # floor(0.99 * 6) = 5; the first is at the smallest rank already
+    assert [a.spec.ranks[0] for a in method.plan(view).assignments] == [4, 5, 8, 12]
+    assert {len(set(a.spec.ranks)) for a in method.plan(view).assignments} == {1}
