@@ -42,23 +42,23 @@ class CapacityEstimate:
 
     def round_seconds(self, works: Sequence[Work], view: View) -> Floats:
         """Seconds of each participant's own work, (participants,): computing, and a transfer each way."""
-        passes = np.array([work.layer_passes for work in works])
-        down = np.array([work.download_bytes for work in works])
-        up = np.array([work.upload_bytes for work in works])
-        computing: Floats = self.layer_seconds(view) * passes
-        return computing + transfer_seconds(down, self.down_mbps(view)) + transfer_seconds(up, self.up_mbps(view))
+        return self._seconds(works, self.layer_seconds(view), self.down_mbps(view), self.up_mbps(view), 1)
 
     def seconds_of_choices(self, works: Sequence[Work], view: View, inner_rounds: int = 1) -> Floats:
         """Seconds of every participant's round if it did each of the works, (participants, works).
 
         The transfers happen `inner_rounds` times.
         """
+        layer, down, up = self.layer_seconds(view), self.down_mbps(view), self.up_mbps(view)
+        return self._seconds(works, layer[:, None], down[:, None], up[:, None], inner_rounds)
+
+    @staticmethod
+    def _seconds(works: Sequence[Work], layer_seconds: Floats, down: Floats, up: Floats, transfers: int) -> Floats:
         passes = np.array([work.layer_passes for work in works])
-        down = np.array([work.download_bytes for work in works])
-        up = np.array([work.upload_bytes for work in works])
-        computing: Floats = self.layer_seconds(view)[:, None] * passes
-        receiving = transfer_seconds(inner_rounds * down, self.down_mbps(view)[:, None])
-        return computing + receiving + transfer_seconds(inner_rounds * up, self.up_mbps(view)[:, None])
+        received = transfers * np.array([work.download_bytes for work in works])
+        sent = transfers * np.array([work.upload_bytes for work in works])
+        computing: Floats = layer_seconds * passes
+        return computing + transfer_seconds(received, down) + transfer_seconds(sent, up)
 
     def _or_declared(self, column: str, view: View, declared: Floats) -> Floats:
         known = self.averages[column][view.devices]

@@ -83,6 +83,8 @@ class FedARA(SVDMethod[FedARASection]):
     def apply(self, state: ServerState, folded: Aggregate) -> ServerState:
         if not isinstance(folded, TripletAggregate):
             raise TypeError("FedARA aggregates what TripletMean folds")
+        if not folded.votes.any():  # no update came in: nobody voted, so nothing goes
+            return state
         kept = self._arbitrate(folded)
         numbers = triplet_numbers(layout_of(self.context.shape, state.spec))
         values = np.where(folded.held, folded.values, state.values)

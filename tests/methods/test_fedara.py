@@ -122,3 +122,16 @@ def test_an_empty_lowest_layer_makes_a_step_cheaper() -> None:
     saved = PRICING.work(full, 1).flops - PRICING.work(pruned, 1).flops
     assert saved == pytest.approx(2 * layer, rel=0.01)
     assert PRICING.work(pruned, 1).memory_bytes < PRICING.work(full, 1).memory_bytes
+
+
+def test_nobody_is_voted_out_in_a_round_without_updates() -> None:
+    """All devices out of memory, or all updates refused: the adapter stays, and the next round catches up."""
+    method = build("fedara", 3, 2, rank=1, final_rank=0.25, warmup=0.0, final=0.0)
+    assert isinstance(method, FedARA)
+    state = ServerState(method.adapter(), initial_values(layout_of(PRICING.shape, method.adapter()), 0))
+    method.plan(replace(small_boards(3), round=2))
+    assert method.apply(state, method.fold().result()) is state
+    assert method.adapter() == state.spec
+    method.plan(replace(small_boards(3), round=2))
+    method.apply(state, votes(method, np.random.default_rng(0), 3).result())
+    assert sum(map(sum, method.module_ranks)) == 3
