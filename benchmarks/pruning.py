@@ -9,9 +9,12 @@ of triplets on the two layers next to the output, which is what a run gains if i
 
 import argparse
 
+import numpy as np
+
 from benchmarks.depth import BATCH_SIZE, TOKENS, embedded_model, random_batch, step_seconds
 from fedray.adapters import AdapterSpec
 from fedray.costs import Pricing
+from fedray.fleet import load_catalogue
 
 FIRST = AdapterSpec.of_modules(((12, 12),) * 6, 16 / 12, "svd")
 LAST = AdapterSpec.of_modules(((0, 0), (0, 3), (0, 9), (1, 12), (6, 5), (0, 0)), 16 / 12, "svd")
@@ -25,10 +28,12 @@ def main() -> None:
     specs = {"rank 12 everywhere": FIRST, "as a run ended": LAST, "two layers next to output": NEAR_OUTPUT}
     steps = step_seconds(model, list(specs.values()), random_batch(), parser.parse_args().repeats)
     pricing = Pricing(model.shape, BATCH_SIZE, TOKENS, "shared")
-    print(f"{'adapter':26}  CPU s a step  against first  by the cost model")
-    for (name, spec), step in zip(specs.items(), steps, strict=True):
-        model_share = pricing.work(spec, 1).flops / pricing.work(FIRST, 1).flops
-        print(f"{name:26}  {step:12.3f}  {step / steps[0]:13.2f}  {model_share:17.2f}")
+    board = load_catalogue().profiles["raspberry-pi-5"]  # trains on its CPU, as this machine does
+    rates = board.flops_per_second("STOCK"), board.bytes_per_second("STOCK"), board.launch_seconds
+    priced = [float(pricing.work(spec, 1).compute_seconds(*map(np.array, rates))) for spec in specs.values()]
+    print(f"{'adapter':26}  CPU s a step  against first  Raspberry Pi 5 by the cost model")
+    for name, step, seconds in zip(specs, steps, priced, strict=True):
+        print(f"{name:26}  {step:12.3f}  {step / steps[0]:13.2f}  {seconds / priced[0]:32.2f}")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ def shape(layers: int = 4, hidden: int = 8, labels: int = 3) -> BackboneShape:
         hidden=hidden,
         heads=2,
         layer_prefix="encoder.layer",
-        layer_parameters=12 * hidden * hidden,
+        linears=((hidden, hidden),) * 4 + ((hidden, 4 * hidden), (4 * hidden, hidden)),
         activation_units=11.0,
         parameters=1000,
         targets=(LoraTarget("query", hidden, hidden), LoraTarget("value", hidden, hidden)),

@@ -104,6 +104,17 @@ def test_every_shelf_of_the_catalogue(shelf, fedray) -> None:
     assert len(json.loads(fedray("catalog", shelf, "--json").out)) >= 2
 
 
+def test_one_device_of_the_catalogue_shows_its_modes_and_sources(fedray) -> None:
+    page = fedray("catalog", "devices", "jetson-tx2").out
+    assert "MAXP_CORE_ALL (default)" in page
+    assert "FedAdapter" in page
+    assert json.loads(fedray("catalog", "devices", "jetson-tx2", "--json").out)["modes"]["MAXQ"]["watts"] == 7.5
+    wrong = fedray("catalog", "devices", "jetson-tx3")
+    assert wrong.code == 2
+    assert "did you mean 'jetson-tx2'" in wrong.err
+    assert fedray("catalog", "methods", "legend").code == 2
+
+
 def test_schema_is_json_schema_that_ready_scenarios_satisfy(fedray) -> None:
     """Oracle: the jsonschema package."""
     import jsonschema

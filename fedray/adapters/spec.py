@@ -38,12 +38,17 @@ class BackboneShape:
     hidden: int
     heads: int
     layer_prefix: str  # module path of the layer list, for example backbone.encoder.layer
-    layer_parameters: int  # weights of the linear modules of one layer
+    linears: tuple[tuple[int, int], ...]  # (in, out) features of one layer's linear modules
     activation_units: float  # floats per token and hidden unit that one tunable layer keeps for backward
     parameters: int  # of the whole backbone, embeddings included, head excluded
     targets: tuple[LoraTarget, ...]
     head: tuple[HeadTensor, ...]
     fused_attention: bool = True
+
+    @property
+    def inner(self) -> int:
+        """The width between the feed-forward modules."""
+        return max(out for _, out in self.linears)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from fedray.cli.words import AsJson, out, print_json
+from fedray.errors import UserError
 
 
 class Shelf(StrEnum):
@@ -18,30 +19,52 @@ class Shelf(StrEnum):
 
 
 def catalog(
-    shelf: Annotated[Shelf, typer.Argument(help="What to list.")] = Shelf.devices, as_json: AsJson = False
+    shelf: Annotated[Shelf, typer.Argument(help="What to list.")] = Shelf.devices,
+    name: Annotated[str | None, typer.Argument(metavar="[DEVICE]", help="A device: its modes and sources.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """List what scenarios can name: devices, methods, datasets, backbones."""
-    from fedray.display import profile_table, word_table
-    from fedray.fleet import load_catalogue
     from fedray.methods import METHODS
     from fedray.scenario.schema import BACKBONES, dataset_kinds
 
+    if shelf is Shelf.devices:
+        _devices(name, as_json)
+        return
+    if name is not None:
+        raise UserError(f"catalog {shelf} {name}: only a device can be shown alone: fedray catalog devices NAME")
     words = {
         Shelf.methods: {name: method.section.__doc__ or "" for name, method in METHODS.items()},
         Shelf.datasets: dataset_kinds(),
         Shelf.backbones: BACKBONES,
     }
-    if shelf is Shelf.devices:
-        known = load_catalogue().profiles.values()
-        data: object = [profile.model_dump() for profile in known]
-        table = profile_table(known)
-    else:
-        data = lines = {name: text.strip().splitlines()[0] for name, text in words[shelf].items()}
-        table = word_table(lines.items())
+    lines = {name: text.strip().splitlines()[0] for name, text in words[shelf].items()}
     if as_json:
-        print_json(data)
+        print_json(lines)
     else:
-        out.print(table)
+        from fedray.display import word_table
+
+        out.print(word_table(lines.items()))
+
+
+def _devices(name: str | None, as_json: bool) -> None:
+    """All devices, or one with all its modes and sources."""
+    from fedray.display import profile_page, profile_table
+    from fedray.fleet import load_catalogue
+    from fedray.scenario.source import did_you_mean
+
+    known = load_catalogue().profiles
+    if name is not None and name not in known:
+        raise UserError(f"catalog devices: given {name!r}; allowed: {' | '.join(known)}{did_you_mean(name, known)}")
+    if as_json:
+        pages = {
+            key: profile.board.model_dump() | {"family": profile.family.model_dump()} for key, profile in known.items()
+        }
+        print_json(pages[name] if name else list(pages.values()))
+    elif name:
+        for part in profile_page(known[name]):
+            out.print(part)
+    else:
+        out.print(profile_table(known.values()))
 
 
 def schema() -> None:

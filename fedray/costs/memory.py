@@ -1,10 +1,9 @@
 """Training memory in bytes, float32: M(d, a) for d tunable layers, a of them with quantised activations (FedQuad)."""
 
 from fedray.adapters import AdapterSpec, BackboneShape
-from fedray.costs.flops import lora_parameters
+from fedray.costs.kernels import FLOAT, lora_weights
 from fedray.protocol import Quantisation
 
-FLOAT = 4
 ADAM_COPIES = 4  # weight, gradient, two moments
 EXACT_UNITS = 2.0  # of the lowest tuned layer: its input and its frozen key need no gradient and are never packed
 
@@ -34,7 +33,7 @@ def training_memory_bytes(
     activation = layer_activation_bytes(shape, batch_size, sequence_length)
     head = sum(tensor.size for tensor in shape.head) * ADAM_COPIES * FLOAT
     fixed = shape.parameters * FLOAT + head + activation
-    lora = ADAM_COPIES * FLOAT * sum(lora_parameters(shape, spec, layer) for layer in spec.trained)
+    lora = ADAM_COPIES * FLOAT * sum(lora_weights(shape, spec, layer) for layer in spec.trained)
     saved = 0.0
     if quantisation:
         share = quantised_share(quantisation.bits, quantisation.group_size)

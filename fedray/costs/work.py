@@ -6,27 +6,34 @@ from math import ceil
 from typing import Literal
 
 from fedray.adapters import AdapterSpec, BackboneShape, Layout, download_layout, upload_layout
-from fedray.costs.flops import layer_forward_flops, step_flops
+from fedray.costs.kernels import FLOAT, Kernels, layer_forward_flops, step_kernels
 from fedray.costs.memory import training_memory_bytes
 from fedray.protocol import Assignment, Duty, Floats, GradientNorms, Ints, Quantisation, TripletSelection
-
-FLOAT_BYTES = 4
 
 
 @dataclass(frozen=True)
 class Work:
-    """One device's round: operations, local steps, bytes both ways, peak training memory.
+    """One device's round: the kernels of a local step, how many steps, bytes both ways, peak training memory.
 
     `layer_passes` expresses all operations in forward passes of one layer, the unit in which capacity is estimated:
     estimated compute seconds = layer_passes * layer_seconds.
     """
 
-    flops: float
+    step: Kernels
     steps: float
     layer_passes: float
     download_bytes: int
     upload_bytes: int
     memory_bytes: float
+
+    @property
+    def flops(self) -> float:
+        """Operations of all steps."""
+        return self.steps * self.step.flops
+
+    def compute_seconds(self, flops_per_second: Floats, bytes_per_second: Floats, launch_seconds: Floats) -> Floats:
+        """Seconds of all steps on devices that do so much, elementwise."""
+        return self.steps * self.step.seconds(flops_per_second, bytes_per_second, launch_seconds)
 
 
 @dataclass(frozen=True)
@@ -70,15 +77,15 @@ def _work(
         kept = tuple(j for j in range(shape.layers) if j * spec.layers // shape.layers in quantisation.layers)
         quantisation = replace(quantisation, layers=kept)
     steps = local_steps * pricing.steps_scale
-    flops = steps * step_flops(shape, priced, batch, length, len(quantisation.layers) if quantisation else 0)
+    step = step_kernels(shape, priced, batch, length, len(quantisation.layers) if quantisation else 0)
     head_travels = pricing.head == "shared"
     down = download_layout(shape, priced, head_travels)
     up = upload_layout(shape, priced, head_travels)
     return Work(
-        flops=flops,
+        step=step,
         steps=steps,
-        layer_passes=flops / layer_forward_flops(shape, batch, length),
-        download_bytes=FLOAT_BYTES * down.size + (_mask_bytes(down) if isinstance(duty, TripletSelection) else 0),
+        layer_passes=steps * step.flops / layer_forward_flops(shape, batch, length),
+        download_bytes=FLOAT * down.size + (_mask_bytes(down) if isinstance(duty, TripletSelection) else 0),
         upload_bytes=_upload_bytes(up, priced, spec, duty),
         memory_bytes=training_memory_bytes(shape, priced, batch, length, quantisation),
     )
@@ -90,14 +97,14 @@ def _upload_bytes(sent: Layout, priced: AdapterSpec, spec: AdapterSpec, duty: Du
     Of a selection the server only knows how many triplets come, not which: they are priced at the mean size of those
     held, exact where all target modules have one shape.
     """
-    floats = FLOAT_BYTES * sent.size
+    floats = FLOAT * sent.size
     if isinstance(duty, GradientNorms):
-        return floats + FLOAT_BYTES * priced.depth
+        return floats + FLOAT * priced.depth
     if isinstance(duty, TripletSelection):
         held = triplets(sent)
         share = min(1.0, duty.keep * priced.layers / spec.layers / max(held, 1))
         kept = round(held * share)
-        return FLOAT_BYTES * (sent.size - sent.lora_size + round(sent.lora_size * share) + kept) + _mask_bytes(sent)
+        return FLOAT * (sent.size - sent.lora_size + round(sent.lora_size * share) + kept) + _mask_bytes(sent)
     return floats
 
 
@@ -109,11 +116,6 @@ def triplets(layout: Layout) -> int:
 def _mask_bytes(layout: Layout) -> int:
     """A bit per triplet."""
     return ceil(triplets(layout) / 8)
-
-
-def compute_seconds(flops: Floats, steps: Floats, flops_per_second: Floats, step_overhead_seconds: Floats) -> Floats:
-    """Seconds of arithmetic and per-step overhead, elementwise."""
-    return flops / flops_per_second + steps * step_overhead_seconds
 
 
 def transfer_seconds(size_bytes: Floats | Ints, mbps: Floats, latency_seconds: Floats | float = 0.0) -> Floats:

@@ -1,6 +1,6 @@
 """What a person sees in a terminal: progress of runs and sweeps, tables of plans, comparisons and catalogues."""
 
-from fedray.display.catalogue import profile_table
+from fedray.display.catalogue import profile_page, profile_table
 from fedray.display.comparison import comparison_table, difference_warning
 from fedray.display.plan import plan_tables
 from fedray.display.run import RunDisplay, summary_table
@@ -13,6 +13,7 @@ __all__ = [
     "comparison_table",
     "difference_warning",
     "plan_tables",
+    "profile_page",
     "profile_table",
     "summary_table",
     "word_table",

@@ -1,6 +1,6 @@
 """One synchronous round: download, compute, upload, wait, for every device; or running out of memory."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import nan
 from types import MappingProxyType
@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from fedray.costs import Pricing, compute_seconds, joules, transfer_seconds
+from fedray.costs import Pricing, Work, joules, transfer_seconds
 from fedray.fleet import Conditions
 from fedray.protocol import Assignment, DeviceReport, Floats, Ints, Plan
 
@@ -96,12 +96,7 @@ def simulate(plan: Plan, conditions: Conditions, pricing: Pricing) -> Schedule:
     one_up = np.array([work.upload_bytes for work in works], np.int64)
     down_seconds = transfer_seconds(one_down, conditions.down_mbps[devices], latency)
     up_seconds = transfer_seconds(one_up, conditions.up_mbps[devices], latency)
-    computing = compute_seconds(
-        np.array([work.flops for work in works]),
-        np.array([work.steps for work in works]),
-        conditions.flops_per_second[devices],
-        conditions.step_overhead_seconds[devices],
-    )
+    computing = _compute_seconds(works, devices, conditions)
     download = np.where(fits, inner_rounds, 1) * down_seconds
     upload = np.where(fits, inner_rounds * up_seconds, 0.0)
     compute = np.where(fits, computing, 0.0)
@@ -120,6 +115,20 @@ def simulate(plan: Plan, conditions: Conditions, pricing: Pricing) -> Schedule:
         memory_limit_bytes=conditions.memory_bytes[devices],
         joules=joules(compute, conditions.compute_watts[devices], download + upload, conditions.radio_watts[devices]),
     )
+
+
+def _compute_seconds(works: Sequence[Work], devices: Ints, conditions: Conditions) -> Floats:
+    """Seconds of every work on its device; devices with the same work are taken together."""
+    places: dict[int, list[int]] = {}
+    for place, work in enumerate(works):
+        places.setdefault(id(work), []).append(place)
+    seconds = np.empty(len(works))
+    for alike in places.values():
+        mine = devices[alike]
+        seconds[alike] = works[alike[0]].compute_seconds(
+            conditions.flops_per_second[mine], conditions.bytes_per_second[mine], conditions.launch_seconds[mine]
+        )
+    return seconds
 
 
 def _goodput(size_bytes: Ints, seconds: Floats) -> Floats:

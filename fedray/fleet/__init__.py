@@ -1,6 +1,6 @@
 """Who the devices are: catalogue, power modes, links; builds the fleet of a scenario."""
 
-from fedray.fleet.catalogue import Catalogue, Mode, Profile, load_catalogue
+from fedray.fleet.catalogue import Catalogue, Family, Mode, Profile, load_catalogue
 from fedray.fleet.fleet import Conditions, Device, Fleet, build_fleet
 
-__all__ = ["Catalogue", "Conditions", "Device", "Fleet", "Mode", "Profile", "build_fleet", "load_catalogue"]
+__all__ = ["Catalogue", "Conditions", "Device", "Family", "Fleet", "Mode", "Profile", "build_fleet", "load_catalogue"]

@@ -1,6 +1,7 @@
-"""The hardware types: one YAML per device in `devices/`, every number with its source.
+"""The hardware types: one YAML per board in `devices/`, one file of chip families; every number with its source.
 
-Adding a device type is adding a YAML file there, or in a folder of one's own named by `fleet.catalogue`.
+Adding a board is adding a YAML file there, or in a folder of one's own named by `fleet.catalogue`, which may hold a
+`families.yaml` of its own too.
 """
 
 from collections.abc import Mapping
@@ -14,48 +15,97 @@ from fedray.scenario.source import Key, Source, did_you_mean, read_source
 from fedray.scenario.validation import validate
 
 BUNDLED = Path(__file__).parent / "devices"
+FAMILIES = "families.yaml"
 
 
 class Mode(Section):
     """A power mode of a board."""
 
     fp32_tflops: float = Field(gt=0, description="Peak single-precision TFLOP/s at this mode's clocks.")
+    memory_gbs: float = Field(gt=0, description="Peak memory bandwidth, GB/s (1e9 bytes).")
+    cpu_cores: int = Field(gt=0, description="CPU cores that are on.")
     watts: float = Field(gt=0, description="Drawn while computing.")
 
 
-class Profile(Section):
-    """A hardware type. Effective throughput = utilisation · peak of the mode, because boards train far below peak."""
+class Family(Section):
+    """What chips of one architecture reach of their peaks in training; the same for every board that has one."""
+
+    title: str
+    compute_utilisation: float = Field(gt=0, le=1, description="Share of peak FLOP/s in large matrix products.")
+    bandwidth_utilisation: float = Field(gt=0, le=1, description="Share of peak memory bandwidth in large copies.")
+    launch_microseconds: float = Field(ge=0, description="What every kernel costs besides its work.")
+    sources: dict[str, str]
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Family":
+        _require_sources(self.sources, {"compute_utilisation", "bandwidth_utilisation", "launch_microseconds"})
+        return self
+
+
+class Families(Section):
+    """The architectures by name."""
+
+    families: dict[str, Family] = Field(min_length=1)
+
+
+class Board(Section):
+    """A hardware type as its YAML has it."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     title: str
+    family: str = Field(description="The architecture of what trains: a name of families.yaml.")
     memory_gb: float = Field(gt=0, description="GiB of memory, shared by CPU and GPU on these boards.")
     reserved_gb: float = Field(ge=0, description="GiB that training cannot have.")
-    utilisation: float = Field(gt=0, le=1)
-    step_overhead_ms: float = Field(ge=0, description="Per local step, besides the arithmetic.")
     radio_watts: float = Field(ge=0, description="Drawn while sending or receiving.")
     default_mode: str
     modes: dict[str, Mode] = Field(min_length=1)
     sources: dict[str, str]
 
     @model_validator(mode="after")
-    def _complete(self) -> "Profile":
-        numbers = {"memory_gb", "reserved_gb", "utilisation", "step_overhead_ms", "radio_watts", "modes"}
-        if missing := numbers - self.sources.keys():
-            raise ValueError(f"no source given for {', '.join(sorted(missing))}")
+    def _complete(self) -> "Board":
+        _require_sources(self.sources, {"memory_gb", "reserved_gb", "radio_watts", "modes"})
         if self.default_mode not in self.modes:
             raise ValueError(f"default_mode {self.default_mode!r} is not among the modes")
         if self.reserved_gb >= self.memory_gb:
             raise ValueError("reserved_gb must be below memory_gb")
         return self
 
+
+@dataclass(frozen=True)
+class Profile:
+    """A hardware type: a board, and what its chip's family reaches of its peaks."""
+
+    board: Board
+    family: Family
+
+    @property
+    def name(self) -> str:
+        return self.board.name
+
+    @property
+    def modes(self) -> Mapping[str, Mode]:
+        return self.board.modes
+
+    @property
+    def default_mode(self) -> str:
+        return self.board.default_mode
+
     def flops_per_second(self, mode: str) -> float:
-        """Effective training throughput in a mode."""
-        return self.utilisation * self.modes[mode].fp32_tflops * 1e12
+        """What large matrix products reach in a mode."""
+        return self.family.compute_utilisation * self.modes[mode].fp32_tflops * 1e12
+
+    def bytes_per_second(self, mode: str) -> float:
+        """What memory traffic reaches in a mode."""
+        return self.family.bandwidth_utilisation * self.modes[mode].memory_gbs * 1e9
+
+    @property
+    def launch_seconds(self) -> float:
+        return self.family.launch_microseconds / 1e6
 
     @property
     def training_memory_bytes(self) -> int:
         """What training may use."""
-        return int((self.memory_gb - self.reserved_gb) * 2**30)
+        return int((self.board.memory_gb - self.board.reserved_gb) * 2**30)
 
 
 @dataclass(frozen=True)
@@ -73,13 +123,39 @@ class Catalogue:
 
 
 def load_catalogue(extra: Path | None = None) -> Catalogue:
-    """The bundled profiles and those of an extra folder, which may not redefine a bundled name."""
+    """The bundled profiles and those of an extra folder, which may not redefine a bundled name.
+
+    Raises
+    ------
+    ScenarioError
+        with file and line for a wrong word in a YAML, a number without a source, a name taken or a family unknown.
+    """
+    folders = (BUNDLED, *([extra] if extra else []))
+    families: dict[str, Family] = {}
+    for folder in folders:
+        if (folder / FAMILIES).is_file():
+            source = read_source(folder / FAMILIES)
+            for name, family in validate(Families, source.data, source).families.items():
+                if name in families:
+                    raise source.error(("families", name), name, "a name the catalogue does not have yet")
+                families[name] = family
     profiles: dict[str, Profile] = {}
-    for folder in (BUNDLED, *([extra] if extra else [])):
+    for folder in folders:
         for path in sorted(folder.glob("*.yaml")):
+            if path.name == FAMILIES:
+                continue
             source = read_source(path)
-            profile = validate(Profile, source.data, source)
-            if profile.name in profiles:
-                raise source.error(("name",), profile.name, "a name the catalogue does not have yet")
-            profiles[profile.name] = profile
+            board = validate(Board, source.data, source)
+            if board.name in profiles:
+                raise source.error(("name",), board.name, "a name the catalogue does not have yet")
+            if board.family not in families:
+                raise source.error(
+                    ("family",), board.family, " | ".join(families) + did_you_mean(board.family, families)
+                )
+            profiles[board.name] = Profile(board, families[board.family])
     return Catalogue(profiles)
+
+
+def _require_sources(sources: Mapping[str, str], numbers: set[str]) -> None:
+    if missing := numbers - sources.keys():
+        raise ValueError(f"no source given for {', '.join(sorted(missing))}")

@@ -28,7 +28,8 @@ class Conditions:
     """The truth of one round, each column of shape (devices,): for the emulator's eyes, never for a method's."""
 
     flops_per_second: Floats
-    step_overhead_seconds: Floats
+    bytes_per_second: Floats
+    launch_seconds: Floats
     compute_watts: Floats
     radio_watts: Floats
     down_mbps: Floats
@@ -70,9 +71,10 @@ class _Group:
         link = link_conditions(self.link, seed, self.index, count, round_)
         return Conditions(
             flops_per_second=np.array([profile.flops_per_second(mode) for mode in modes]),
-            step_overhead_seconds=np.full(count, profile.step_overhead_ms / 1000),
+            bytes_per_second=np.array([profile.bytes_per_second(mode) for mode in modes]),
+            launch_seconds=np.full(count, profile.launch_seconds),
             compute_watts=np.array([profile.modes[mode].watts for mode in modes]),
-            radio_watts=np.full(count, profile.radio_watts),
+            radio_watts=np.full(count, profile.board.radio_watts),
             down_mbps=link.down_mbps,
             up_mbps=link.up_mbps,
             latency_seconds=link.latency_seconds,

@@ -169,7 +169,7 @@ def describe(
         hidden=config.hidden_size,
         heads=config.num_attention_heads,
         layer_prefix=prefix,
-        layer_parameters=sum(module.weight.numel() for module in linears.values()),
+        linears=tuple((module.in_features, module.out_features) for module in linears.values()),
         activation_units=0.0,
         parameters=total - sum(tensor.size for tensor in head),
         targets=tuple(sorted(targets, key=lambda target: target.name)),

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from fedray.costs import Pricing, Work, transfer_seconds
-from fedray.costs.flops import layer_forward_flops
+from fedray.costs.kernels import layer_forward_flops
 from fedray.protocol import DeviceReport, Floats, View
 
 COLUMNS = ("layer_seconds", "down_mbps", "up_mbps")

@@ -17,7 +17,8 @@ SPEC = AdapterSpec((2, 2, 2, 2), (0, 1, 2, 3), 1.0)
 def truth(memory: tuple[float, ...] = (1e9, 1e9, 1e9)) -> Conditions:
     return Conditions(
         flops_per_second=np.array([1e6, 2e6, 4e6]),
-        step_overhead_seconds=np.array([0.0, 0.1, 0.0]),
+        bytes_per_second=np.full(3, 1e12),  # so much that only arithmetic counts
+        launch_seconds=np.zeros(3),
         compute_watts=np.array([10.0, 10.0, 20.0]),
         radio_watts=np.array([4.0, 4.0, 4.0]),
         down_mbps=np.array([0.1, 0.1, 0.1]),
@@ -39,9 +40,9 @@ def test_download_compute_upload_wait_by_hand() -> None:
     assert schedule.bytes_down.tolist() == [364, 364, 1132]
     assert schedule.download_seconds[0] == pytest.approx(364 * 8 / 1e5)
     assert schedule.download_seconds[2] == pytest.approx(0.5 + 1132 * 8 / 1e5)
-    # 3 steps of 65536 * (4 + 1) + LoRA 3 * 4096 + head 288
-    flops = 3 * (65536 * 5 + 3 * 4096 + 288)
-    assert schedule.compute_seconds[:2] == pytest.approx([flops / 1e6, flops / 2e6 + 0.3])
+    # 3 steps of 4 layers forward, one backward, LoRA 3 * 4096, head 288
+    flops = 3 * (65536 * 4 + 81920 + 3 * 4096 + 288)
+    assert schedule.compute_seconds[:2] == pytest.approx([flops / 1e6, flops / 2e6])
     assert schedule.upload_seconds[0] == pytest.approx(364 * 8 / 5e4)
     assert schedule.round_seconds == schedule.busy_seconds.max()
     assert schedule.waiting_seconds.min() == 0

@@ -12,7 +12,7 @@ from fedray.protocol import Quantisation
 from fedray.results import RunDirectory
 from fedray.runtime.experiment import prepare
 from fedray.scenario import load_scenario
-from tests.runtime.conftest import Watching
+from tests.runtime.conftest import Watching, write_board
 
 SLOW = pytest.mark.slow
 METHODS = [
@@ -81,11 +81,7 @@ def test_fedquad_fits_where_floats_would_not_and_learns_as_well(run, small_scena
     boards = tmp_path / "boards"
     boards.mkdir()
     room = (one + half) / 2 / 2**30  # one layer in floats; both layers only if both are quantised
-    (boards / "small.yaml").write_text(
-        f"name: small\ntitle: Small\nmemory_gb: {1 + room}\nreserved_gb: 1.0\nutilisation: 0.5\nstep_overhead_ms: 0.0\n"
-        "radio_watts: 1.0\ndefault_mode: ONLY\nmodes: {ONLY: {fp32_tflops: 1.0, watts: 10.0}}\n"
-        "sources: {memory_gb: a, reserved_gb: a, utilisation: a, step_overhead_ms: a, radio_watts: a, modes: a}\n"
-    )
+    write_board(boards, "small", gb=room)
     link = "fleet.link={kind: constant, down_mbps: 10.0, up_mbps: 10.0}"
     fleet = (f"fleet.catalogue={boards}", "fleet.groups=[{profile: small, count: 6}]", "training.rounds=1", link)
     packed = run("method={name: fedquad, rank: 4}", *fleet, name="packed")

@@ -20,7 +20,7 @@ from fedray.runtime.coordinator import Coordinator
 from fedray.runtime.experiment import prepare
 from fedray.runtime.hosts import HostShare
 from fedray.scenario import load_scenario
-from tests.runtime.conftest import Watching
+from tests.runtime.conftest import Watching, write_board
 
 
 @pytest.fixture(scope="module")
@@ -175,11 +175,7 @@ def test_a_diverging_device_is_rejected_counted_and_named(run, tmp_path: Path) -
 def test_boards_without_the_memory_are_dropped_and_the_rest_goes_on(run, small_scenario: Path, tmp_path: Path) -> None:
     boards = tmp_path / "boards"
     boards.mkdir()
-    (boards / "tiny.yaml").write_text(
-        "name: tiny\ntitle: Too small\nmemory_gb: 0.02\nreserved_gb: 0.01\nutilisation: 0.5\nstep_overhead_ms: 0.0\n"
-        "radio_watts: 1.0\ndefault_mode: ONLY\nmodes: {ONLY: {fp32_tflops: 1.0, watts: 10.0}}\n"
-        "sources: {memory_gb: a, reserved_gb: a, utilisation: a, step_overhead_ms: a, radio_watts: a, modes: a}\n"
-    )
+    write_board(boards, "tiny", gb=0.01)
     summary = run(
         f"fleet.catalogue={boards}",
         "fleet.groups=[{profile: tiny, count: 2}, {profile: jetson-tx2, count: 4}]",

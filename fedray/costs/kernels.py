@@ -1,0 +1,171 @@
+"""What a local step asks of a device: its kernels, each with the arithmetic it does and the bytes it moves.
+
+A multiply-add counts as two operations; everything is float32. A kernel reads its operands from memory once and writes
+its result once. Operations per kernel are exact for the linear modules, attention and LoRA; how many bytes the
+element-wise part of a layer moves is reconstructed from the sequence of its operations in PyTorch without fusion.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from fedray.adapters import AdapterSpec, BackboneShape
+from fedray.protocol import Floats
+
+FLOAT = 4
+QUANTISING = 0.2  # packing and unpacking a layer's activations, in forward passes of the layer (reconstructed: 0.1-0.3)
+ADAM_TRAFFIC = 7  # floats moved per trained weight: weight, gradient and two moments read, all but the gradient written
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One launch: operations and bytes."""
+
+    flops: float
+    bytes: float
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """So many launches of each kernel; adds and scales like a vector."""
+
+    counts: tuple[tuple[Kernel, float], ...] = ()
+
+    @staticmethod
+    def of(kernels: Iterable[Kernel]) -> "Kernels":
+        return Kernels(tuple(Counter(kernels).items()))
+
+    def __add__(self, other: "Kernels") -> "Kernels":
+        total = dict(self.counts)
+        for kernel, count in other.counts:
+            total[kernel] = total.get(kernel, 0) + count
+        return Kernels(tuple(total.items()))
+
+    def __mul__(self, times: float) -> "Kernels":
+        return Kernels(tuple((kernel, count * times) for kernel, count in self.counts) if times else ())
+
+    @property
+    def flops(self) -> float:
+        """Operations of all launches."""
+        return sum(count * kernel.flops for kernel, count in self.counts)
+
+    def seconds(self, flops_per_second: Floats, bytes_per_second: Floats, launch_seconds: Floats) -> Floats:
+        """The roofline, elementwise over devices: a kernel takes as long as its arithmetic or its memory traffic,
+        whichever is longer, and its launch besides (Williams et al., CACM 52(4), 2009).
+        """
+        total = launch_seconds * sum(count for _, count in self.counts)
+        for kernel, count in self.counts:
+            total = total + count * np.maximum(kernel.flops / flops_per_second, kernel.bytes / bytes_per_second)
+        return total
+
+
+def layer_forward(shape: BackboneShape, batch_size: int, sequence_length: int) -> Kernels:
+    """One layer's forward pass."""
+    tokens = batch_size * sequence_length
+    linears = [_product(tokens, *linear) for linear in shape.linears]
+    return Kernels.of([*linears, *_attention(shape, batch_size, sequence_length), *_elementwise_forward(shape, tokens)])
+
+
+def layer_backward(shape: BackboneShape, batch_size: int, sequence_length: int) -> Kernels:
+    """One frozen layer's backward pass: gradients of inputs only. Both operands of an attention product are inputs."""
+    tokens = batch_size * sequence_length
+    linears = [_product(tokens, *linear) for linear in shape.linears]
+    attention = 2 * _attention(shape, batch_size, sequence_length)
+    return Kernels.of([*linears, *attention, *_elementwise_backward(shape, tokens)])
+
+
+def layer_forward_flops(shape: BackboneShape, batch_size: int, sequence_length: int) -> float:
+    """Operations of one layer's forward pass."""
+    return layer_forward(shape, batch_size, sequence_length).flops
+
+
+def step_kernels(
+    shape: BackboneShape, spec: AdapterSpec, batch_size: int, sequence_length: int, quantised_layers: int = 0
+) -> Kernels:
+    """One LoRA step: forward through all layers, backward from the output to the lowest trained layer, LoRA, head.
+
+    LoRA branches and the head are trained and cost twice their forward in backward. Embedding look-ups are left out.
+    """
+    tokens = batch_size * sequence_length
+    forward = layer_forward(shape, batch_size, sequence_length)
+    backward = layer_backward(shape, batch_size, sequence_length)
+    step = forward * (shape.layers + QUANTISING * quantised_layers) + backward * spec.backward_layers
+    for layer in range(spec.layers):
+        ranks = spec.target_ranks(layer, len(shape.targets))
+        branches = [
+            _lora(tokens, target.in_features, target.out_features, rank)
+            for target, rank in zip(shape.targets, ranks, strict=True)
+            if rank
+        ]
+        for branch in branches:
+            step += branch * (3 if layer in spec.trained else 1)
+    trained = sum(lora_weights(shape, spec, layer) for layer in spec.trained)
+    return step + _update(trained) + head_step(shape, batch_size)
+
+
+def full_fine_tuning_kernels(shape: BackboneShape, depth: int, batch_size: int, sequence_length: int) -> Kernels:
+    """One step of full fine-tuning of the top `depth` layers: what published step times were measured on."""
+    tokens = batch_size * sequence_length
+    weights = Kernels.of(_product(tokens, *linear) for linear in shape.linears)
+    updates = Kernels.of(Kernel(0.0, FLOAT * ADAM_TRAFFIC * inside * out) for inside, out in shape.linears)
+    trained = layer_backward(shape, batch_size, sequence_length) + weights + updates
+    forward = layer_forward(shape, batch_size, sequence_length) * shape.layers
+    return forward + trained * depth + head_step(shape, batch_size)
+
+
+def head_step(shape: BackboneShape, batch_size: int) -> Kernels:
+    """The classification head, once per text, forward and twice backward, and its update."""
+    matrices = [tensor.shape for tensor in shape.head if len(tensor.shape) == 2]
+    weights = sum(tensor.size for tensor in shape.head)
+    return Kernels.of(_product(batch_size, inside, out) for out, inside in matrices) * 3 + _update(weights)
+
+
+def lora_weights(shape: BackboneShape, spec: AdapterSpec, layer: int) -> int:
+    """Weights of one layer's LoRA (the diagonal of form `svd` is left out: a thousandth)."""
+    ranks = spec.target_ranks(layer, len(shape.targets))
+    return sum(rank * (t.in_features + t.out_features) for t, rank in zip(shape.targets, ranks, strict=True))
+
+
+def _product(rows: int, inside: int, out: int) -> Kernel:
+    """A matrix product (rows x inside) (inside x out)."""
+    return Kernel(2.0 * rows * inside * out, FLOAT * float(rows * inside + inside * out + rows * out))
+
+
+def _attention(shape: BackboneShape, batch_size: int, sequence_length: int) -> list[Kernel]:
+    """Scores, softmax, values: fused into one kernel, or with the (sequence x sequence) scores going through memory."""
+    tokens = batch_size * sequence_length
+    flops = 4.0 * tokens * sequence_length * shape.hidden
+    if shape.fused_attention:
+        return [Kernel(flops, FLOAT * 4.0 * tokens * shape.hidden)]
+    scores = float(shape.heads * batch_size * sequence_length**2)
+    product = Kernel(flops / 2, FLOAT * (2.0 * tokens * shape.hidden + scores))
+    passing = Kernel(0.0, FLOAT * 2 * scores)  # scaling, mask, softmax: read and written each time
+    return [product, product, passing, passing, passing]
+
+
+def _elementwise_forward(shape: BackboneShape, tokens: int) -> list[Kernel]:
+    """Two residual sums (two read, one written), two norms and the activation (one read, one written)."""
+    hidden, inner = float(tokens * shape.hidden), float(tokens * shape.inner)
+    residual, norm = Kernel(0.0, FLOAT * 3 * hidden), Kernel(0.0, FLOAT * 2 * hidden)
+    return [residual, residual, norm, norm, Kernel(0.0, FLOAT * 2 * inner)]
+
+
+def _elementwise_backward(shape: BackboneShape, tokens: int) -> list[Kernel]:
+    """Norms and activation read their gradient and their input; where two paths meet, gradients are summed."""
+    hidden, inner = float(tokens * shape.hidden), float(tokens * shape.inner)
+    norm, meeting = Kernel(0.0, FLOAT * 3 * hidden), Kernel(0.0, FLOAT * 3 * hidden)
+    return [norm, norm, meeting, meeting, Kernel(0.0, FLOAT * 3 * inner)]
+
+
+def _lora(tokens: int, inside: int, out: int, rank: int) -> Kernels:
+    """y + scaling * B (A x): two thin products, a scaling and a sum."""
+    width = float(tokens * out)
+    scaled, added = Kernel(0.0, FLOAT * 2 * width), Kernel(0.0, FLOAT * 3 * width)
+    return Kernels.of([_product(tokens, inside, rank), _product(tokens, rank, out), scaled, added])
+
+
+def _update(weights: int) -> Kernels:
+    """AdamW over so many weights."""
+    return Kernels.of([Kernel(0.0, float(FLOAT * ADAM_TRAFFIC * weights))])
