@@ -24,6 +24,8 @@ class Purpose(IntEnum):
     EVAL_SUBSET = 10
     QUANTISATION = 11
     GROUPING = 12
+    TRACE = 13
+    FADES = 14
 
 
 def generator(run_seed: int, purpose: Purpose, *key: int) -> np.random.Generator:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from fedray.costs import Pricing, Work, joules, transfer_seconds
+from fedray.costs import Pricing, Work, joules
 from fedray.fleet import Conditions
 from fedray.protocol import Assignment, DeviceReport, Floats, Ints, Plan
 
@@ -18,18 +18,18 @@ class Schedule:
     """What everything takes, in emulated seconds; every column is (assignments,).
 
     Groups run independently of each other and meet at the end of the round. Inside a group, every one of its inner
-    rounds is a download, a share of the local steps, an upload, and waiting for the slowest member; conditions hold
-    for a whole round, so inner rounds are equally long, and a group's time is the largest sum over its members.
-    Seconds, bytes and joules are such sums.
+    rounds is a download, a share of the local steps, an upload, and waiting for the slowest member. Seconds, bytes and
+    joules are sums over inner rounds; `end_seconds` counts from the start of the round to a device's last upload.
 
     A device that runs out of memory does so when it would start computing: it has downloaded once, it sends nothing,
-    and nobody waits for it. Devices do not disturb each other, so each one's events follow from its own times alone.
+    and nobody waits for it. Devices do not disturb each other but for that waiting.
     """
 
     devices: Ints
     download_seconds: Floats
     compute_seconds: Floats
     upload_seconds: Floats
+    end_seconds: Floats
     fits: NDArray[np.bool_]
     layer_seconds: Floats  # true seconds of one layer's forward pass, as the device would measure them
     down_mbps: Floats  # goodput as the server measures it: latency counts
@@ -48,13 +48,13 @@ class Schedule:
     @property
     def round_seconds(self) -> float:
         """Until the last update is in; if nobody finishes, until the last device has failed."""
-        busy = self.busy_seconds[self.fits] if self.fits.any() else self.busy_seconds
-        return float(busy.max()) if busy.size else 0.0
+        ends = self.end_seconds[self.fits] if self.fits.any() else self.end_seconds
+        return float(ends.max()) if ends.size else 0.0
 
     @property
     def waiting_seconds(self) -> Floats:
         """What is left of the round, for the group's slowest member or for other groups; 0 for devices that failed."""
-        return np.where(self.fits, self.round_seconds - self.busy_seconds, 0.0)
+        return np.where(self.fits, np.maximum(self.round_seconds - self.busy_seconds, 0.0), 0.0)
 
     @property
     def mean_waiting_seconds(self) -> float:
@@ -82,35 +82,47 @@ class Schedule:
         ]
 
 
-def simulate(plan: Plan, conditions: Conditions, pricing: Pricing) -> Schedule:
-    """The schedule of a plan under the truth of the round."""
+def simulate(plan: Plan, conditions: Conditions, pricing: Pricing, started: float) -> Schedule:
+    """The schedule of a plan under the truth of a round that starts so many emulated seconds into the run."""
     works = [pricing.work_of(assignment) for assignment in plan.assignments]
     devices = np.array([assignment.device for assignment in plan.assignments], np.int64)
-    by_group = {group.id: group.inner_rounds for group in plan.groups}
-    inner_rounds = np.array([by_group[assignment.group] for assignment in plan.assignments], np.int64)
+    places = {group.id: place for place, group in enumerate(plan.groups)}
+    place_of_group = np.array([places[assignment.group] for assignment in plan.assignments], np.int64)
+    inner_rounds = np.array([group.inner_rounds for group in plan.groups], np.int64)[place_of_group]
     memory = np.array([work.memory_bytes for work in works])
     fits = memory <= conditions.memory_bytes[devices]
-
-    latency = conditions.latency_seconds[devices]
     one_down = np.array([work.download_bytes for work in works], np.int64)
     one_up = np.array([work.upload_bytes for work in works], np.int64)
-    down_seconds = transfer_seconds(one_down, conditions.down_mbps[devices], latency)
-    up_seconds = transfer_seconds(one_up, conditions.up_mbps[devices], latency)
     computing = _compute_seconds(works, devices, conditions)
-    download = np.where(fits, inner_rounds, 1) * down_seconds
-    upload = np.where(fits, inner_rounds * up_seconds, 0.0)
+
+    download, upload, end, begin = (np.zeros(len(devices)) for _ in range(4))
+    for inner in range(int(inner_rounds.max(initial=0))):
+        taking = np.flatnonzero((inner_rounds > inner) & (fits | (inner == 0)))
+        mine, going = devices[taking], fits[taking]
+        received = conditions.down.transfer_seconds(mine, one_down[taking], started + begin[taking])
+        ready = begin[taking] + received + np.where(going, computing[taking] / inner_rounds[taking], 0.0)
+        sent = np.where(going, conditions.up.transfer_seconds(mine, one_up[taking], started + ready), 0.0)
+        download[taking] += received
+        upload[taking] += sent
+        end[taking] = np.where(going, ready + sent, received)
+        latest = np.zeros(len(plan.groups))
+        np.maximum.at(latest, place_of_group[taking[going]], end[taking[going]])
+        begin = latest[place_of_group]
+
     compute = np.where(fits, computing, 0.0)
+    downloads, uploads = np.where(fits, inner_rounds, 1), np.where(fits, inner_rounds, 0)
     return Schedule(
         devices=devices,
         download_seconds=download,
         compute_seconds=compute,
         upload_seconds=upload,
+        end_seconds=end,
         fits=fits,
         layer_seconds=computing / np.array([work.layer_passes for work in works]),
-        down_mbps=_goodput(one_down, down_seconds),
-        up_mbps=_goodput(one_up, up_seconds),
-        bytes_down=np.where(fits, inner_rounds, 1) * one_down,
-        bytes_up=np.where(fits, inner_rounds * one_up, 0),
+        down_mbps=_goodput(downloads * one_down, download),
+        up_mbps=_goodput(uploads * one_up, upload),
+        bytes_down=downloads * one_down,
+        bytes_up=uploads * one_up,
         memory_bytes=memory,
         memory_limit_bytes=conditions.memory_bytes[devices],
         joules=joules(compute, conditions.compute_watts[devices], download + upload, conditions.radio_watts[devices]),

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedray.fleet.catalogue import Profile, load_catalogue
-from fedray.fleet.links import Floats, declared_mbps, link_conditions
+from fedray.fleet.links import Floats, Lane, Links, open_links
 from fedray.scenario import LoadedScenario
-from fedray.scenario.schema import DefaultMode, DeviceGroup, FixedMode, Link
+from fedray.scenario.schema import DefaultMode, DeviceGroup, FixedMode
 from fedray.scenario.source import did_you_mean
 from fedray.seeds import Purpose, generator
 
@@ -32,9 +32,8 @@ class Conditions:
     launch_seconds: Floats
     compute_watts: Floats
     radio_watts: Floats
-    down_mbps: Floats
-    up_mbps: Floats
-    latency_seconds: Floats
+    down: Lane
+    up: Lane
     memory_bytes: Floats
     modes: tuple[str, ...]
 
@@ -43,16 +42,21 @@ class Conditions:
         columns = {
             field.name: np.concatenate([getattr(part, field.name) for part in parts])
             for field in fields(Conditions)
-            if field.name != "modes"
+            if field.name not in ("down", "up", "modes")
         }
-        return Conditions(modes=tuple(mode for part in parts for mode in part.modes), **columns)
+        return Conditions(
+            down=Lane.concatenate([part.down for part in parts]),
+            up=Lane.concatenate([part.up for part in parts]),
+            modes=tuple(mode for part in parts for mode in part.modes),
+            **columns,
+        )
 
 
 @dataclass(frozen=True)
 class _Group:
     profile: Profile
     spec: DeviceGroup
-    link: Link
+    links: Links
     index: int
 
     def modes(self, seed: int, round_: int) -> list[str]:
@@ -68,16 +72,15 @@ class _Group:
     def conditions(self, seed: int, round_: int) -> Conditions:
         profile, count = self.profile, self.spec.count
         modes = self.modes(seed, round_)
-        link = link_conditions(self.link, seed, self.index, count, round_)
+        down, up = self.links.lanes(round_)
         return Conditions(
             flops_per_second=np.array([profile.flops_per_second(mode) for mode in modes]),
             bytes_per_second=np.array([profile.bytes_per_second(mode) for mode in modes]),
             launch_seconds=np.full(count, profile.launch_seconds),
             compute_watts=np.array([profile.modes[mode].watts for mode in modes]),
             radio_watts=np.full(count, profile.board.radio_watts),
-            down_mbps=link.down_mbps,
-            up_mbps=link.up_mbps,
-            latency_seconds=link.latency_seconds,
+            down=down,
+            up=up,
             memory_bytes=np.full(count, float(profile.training_memory_bytes)),
             modes=tuple(modes),
         )
@@ -93,6 +96,11 @@ class Fleet:
 
     def __len__(self) -> int:
         return len(self.devices)
+
+    @property
+    def recorded(self) -> list[tuple[str, str]]:
+        """Name and SHA-256 of every trace that a device follows: files may change under a run."""
+        return [trace for group in self.groups for trace in group.links.recorded]
 
     def conditions(self, round_: int) -> Conditions:
         """What is true of every device in a round (rounds count from 1)."""
@@ -111,7 +119,7 @@ class Fleet:
 
     def declared_mbps(self) -> Floats:
         """What a server assumes of the links before measuring, (devices,)."""
-        return np.concatenate([np.full(group.spec.count, declared_mbps(group.link)) for group in self.groups])
+        return np.concatenate([np.full(group.spec.count, group.links.declared_mbps) for group in self.groups])
 
     def memory_bytes(self) -> Floats:
         """Declared training memory, (devices,)."""
@@ -133,6 +141,8 @@ def build_fleet(loaded: LoadedScenario) -> Fleet:
         if isinstance(spec.modes, FixedMode) and spec.modes.mode not in profile.modes:
             hint = did_you_mean(spec.modes.mode, profile.modes)
             raise source.error((*key, "modes", "mode"), spec.modes.mode, " | ".join(profile.modes) + hint)
-        groups.append(_Group(profile, spec, spec.link or scenario.fleet.link, index))
+        at = (*key, "link") if spec.link else ("fleet", "link")
+        links = open_links(spec.link or scenario.fleet.link, scenario.seed, index, spec.count, source, at)
+        groups.append(_Group(profile, spec, links, index))
         devices += [Device(len(devices) + offset, profile) for offset in range(spec.count)]
     return Fleet(tuple(devices), scenario.seed, tuple(groups))

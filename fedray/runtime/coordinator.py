@@ -105,7 +105,7 @@ class Coordinator:
         started, before, round_ = time.monotonic(), self.standing, len(self.standing.records) + 1
         view = self.experiment.view(round_)
         plan = self.method.plan(view)
-        schedule = self.experiment.schedule(round_, plan)
+        schedule = self.experiment.schedule(round_, plan, before.emulated_seconds)
         harvest = self.fieldwork.train(round_, before.state, plan, schedule, self.method, before.heads)
         state = self.method.apply(before.state, harvest.aggregate(self.method.fold()))
         heads = before.heads.replaced(harvest.heads) if before.heads else None

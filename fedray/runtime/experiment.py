@@ -84,14 +84,14 @@ class Experiment:
             declared_mbps=self.fleet.declared_mbps()[devices],
         )
 
-    def schedule(self, round_: int, plan: Plan) -> Schedule:
-        """What a plan comes to under the truth of the round."""
-        return simulate(plan, self.fleet.conditions(round_), self.pricing)
+    def schedule(self, round_: int, plan: Plan, started: float) -> Schedule:
+        """What a plan comes to under the truth of a round that starts so many emulated seconds into the run."""
+        return simulate(plan, self.fleet.conditions(round_), self.pricing, started)
 
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of what a scenario only names: examples and who holds them, the architecture, the boards."""
-        named = (self.backbone.shape, self.pricing.shape, [d.profile for d in self.fleet.devices])
+        named = (self.backbone.shape, self.pricing.shape, [d.profile for d in self.fleet.devices], self.fleet.recorded)
         digest = hashlib.sha256(repr(named).encode())
         if self.data is not None:
             for tokens in (self.data.train, self.data.test):

@@ -50,10 +50,11 @@ def rehearse(experiment: Experiment, round_: int) -> Rehearsal:
     rounds = experiment.scenario.training.rounds
     if not 1 <= round_ <= rounds:
         raise UserError(f"--round: given {round_}; allowed: 1 to {rounds}, the scenario's training.rounds")
-    method = experiment.method()
+    method, started = experiment.method(), 0.0
     for current in range(1, round_ + 1):
         plan = method.plan(experiment.view(current))
-        schedule = experiment.schedule(current, plan)
+        schedule = experiment.schedule(current, plan, started)
+        started += schedule.round_seconds
         method.anticipate()
         method.observe(schedule.reports({}))
     devices = device_records(experiment.fleet, plan, schedule, round_)

@@ -1,6 +1,6 @@
 """From a file and `--set` words to a scenario whose paths are absolute, so that it means the same anywhere."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,12 @@ from fedray.scenario.source import Key, Source, read_source
 from fedray.scenario.validation import validate
 
 MODEL_KEYS: tuple[Key, ...] = (("model", "backbone"), ("costs", "twin", "backbone"))  # a folder, or a name
-PATH_KEYS: tuple[Key, ...] = (("task", "dataset", "data_dir"), ("fleet", "catalogue"), *MODEL_KEYS)
+PATH_KEYS: tuple[Key, ...] = (
+    ("task", "dataset", "data_dir"),
+    ("fleet", "catalogue"),
+    ("fleet", "link", "path"),
+    *MODEL_KEYS,
+)
 
 
 @dataclass(frozen=True)
@@ -34,15 +39,26 @@ def load_scenario(path: Path, settings: Iterable[str] = ()) -> LoadedScenario:
     Relative paths written in the file are relative to the file; those given by `--set`, to the working directory.
     """
     source = apply_overrides(read_source(path), settings)
-    for key in PATH_KEYS:
+    for key in (*PATH_KEYS, *_group_traces(source.data)):
         _make_absolute(source, key, path.parent)
     return LoadedScenario(validate(Scenario, source.data, source), source)
+
+
+def _group_traces(data: Mapping[str, Any]) -> Iterator[Key]:
+    """Where each group of the fleet may name a trace."""
+    fleet = data.get("fleet")
+    groups = fleet.get("groups") if isinstance(fleet, dict) else None
+    for index in range(len(groups) if isinstance(groups, list) else 0):
+        yield "fleet", "groups", index, "link", "path"
 
 
 def _make_absolute(source: Source, key: Key, folder: Path) -> None:
     here: Any = source.data
     for part in key[:-1]:
-        here = here.get(part) if isinstance(here, dict) else None
+        if isinstance(here, list) and isinstance(part, int):
+            here = here[part]
+        else:
+            here = here.get(part) if isinstance(here, dict) else None
     if key[-1] == "data_dir" and isinstance(here, dict) and here.get("kind") == "files":
         here.setdefault("data_dir", ".")
     written = here.get(key[-1]) if isinstance(here, dict) else None

@@ -1,5 +1,7 @@
 """A round's events against hand-worked numbers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,8 @@ from fedray.adapters import AdapterSpec
 from fedray.costs import Pricing
 from fedray.emulation import simulate
 from fedray.fleet import Conditions
+from fedray.fleet.links import Lane, Timed
+from fedray.fleet.traces import of_rates
 from fedray.protocol import Assignment, Group, Plan
 from tests.shapes import shape
 
@@ -21,9 +25,8 @@ def truth(memory: tuple[float, ...] = (1e9, 1e9, 1e9)) -> Conditions:
         launch_seconds=np.zeros(3),
         compute_watts=np.array([10.0, 10.0, 20.0]),
         radio_watts=np.array([4.0, 4.0, 4.0]),
-        down_mbps=np.array([0.1, 0.1, 0.1]),
-        up_mbps=np.array([0.05, 0.05, 0.05]),
-        latency_seconds=np.array([0.0, 0.0, 0.5]),
+        down=Lane.steady(np.full(3, 0.1), np.array([0.0, 0.0, 0.5])),
+        up=Lane.steady(np.full(3, 0.05), np.array([0.0, 0.0, 0.5])),
         memory_bytes=np.array(memory),
         modes=("a", "b", "c"),
     )
@@ -35,7 +38,7 @@ def a_plan(*depths: int) -> Plan:
 
 
 def test_download_compute_upload_wait_by_hand() -> None:
-    schedule = simulate(a_plan(1, 1, 4), truth(), PRICING)
+    schedule = simulate(a_plan(1, 1, 4), truth(), PRICING, 0.0)
     # depth 1: 64 + 27 floats; depth 4: 256 + 27
     assert schedule.bytes_down.tolist() == [364, 364, 1132]
     assert schedule.download_seconds[0] == pytest.approx(364 * 8 / 1e5)
@@ -51,8 +54,8 @@ def test_download_compute_upload_wait_by_hand() -> None:
 
 
 def test_who_runs_out_of_memory_downloads_and_sends_nothing_and_nobody_waits() -> None:
-    all_fit = simulate(a_plan(4, 4, 1), truth(), PRICING)
-    schedule = simulate(a_plan(4, 4, 1), truth((1.0, 1e9, 1e9)), PRICING)
+    all_fit = simulate(a_plan(4, 4, 1), truth(), PRICING, 0.0)
+    schedule = simulate(a_plan(4, 4, 1), truth((1.0, 1e9, 1e9)), PRICING, 0.0)
     assert schedule.fits.tolist() == [False, True, True]
     assert schedule.bytes_up[0] == 0
     assert schedule.bytes_down[0] == 1132
@@ -64,14 +67,14 @@ def test_who_runs_out_of_memory_downloads_and_sends_nothing_and_nobody_waits() -
 
 
 def test_nobody_fits() -> None:
-    schedule = simulate(a_plan(4, 4, 4), truth((1.0, 1.0, 1.0)), PRICING)
+    schedule = simulate(a_plan(4, 4, 4), truth((1.0, 1.0, 1.0)), PRICING, 0.0)
     assert schedule.round_seconds == schedule.download_seconds.max()
     assert schedule.mean_waiting_seconds == 0
     assert schedule.reports({}) == []
 
 
 def test_what_the_server_measures_is_what_it_could_time() -> None:
-    schedule = simulate(a_plan(1, 2, 4), truth(), PRICING)
+    schedule = simulate(a_plan(1, 2, 4), truth(), PRICING, 0.0)
     reports = schedule.reports({0: 1.5, 1: 1.2})
     works = [PRICING.work(SPEC.deepest(depth), 3) for depth in (1, 2, 4)]
     for report, work, compute in zip(reports, works, schedule.compute_seconds, strict=True):
@@ -83,9 +86,9 @@ def test_what_the_server_measures_is_what_it_could_time() -> None:
 
 
 def test_groups_keep_their_own_time_and_inner_rounds_repeat_the_transfers() -> None:
-    plain = simulate(a_plan(1, 1, 4), truth(), PRICING)
+    plain = simulate(a_plan(1, 1, 4), truth(), PRICING, 0.0)
     assignments = tuple(Assignment(i, int(i > 0), SPEC.deepest(d), 3, 1) for i, d in enumerate((1, 1, 4)))
-    grouped = simulate(Plan(assignments, (Group(0, (0,), 3), Group(1, (1, 2)))), truth(), PRICING)
+    grouped = simulate(Plan(assignments, (Group(0, (0,), 3), Group(1, (1, 2)))), truth(), PRICING, 0.0)
     assert grouped.compute_seconds == pytest.approx(plain.compute_seconds)
     assert grouped.download_seconds == pytest.approx(plain.download_seconds * [3, 1, 1])
     assert grouped.upload_seconds == pytest.approx(plain.upload_seconds * [3, 1, 1])
@@ -97,6 +100,36 @@ def test_groups_keep_their_own_time_and_inner_rounds_repeat_the_transfers() -> N
 
 def test_a_member_without_the_memory_downloads_once() -> None:
     assignments = tuple(Assignment(i, 0, SPEC, 3, 1) for i in range(3))
-    schedule = simulate(Plan(assignments, (Group(0, (0, 1, 2), 3),)), truth((1.0, 1e9, 1e9)), PRICING)
+    schedule = simulate(Plan(assignments, (Group(0, (0, 1, 2), 3),)), truth((1.0, 1e9, 1e9)), PRICING, 0.0)
     assert schedule.bytes_down.tolist() == [1132, 3 * 1132, 3 * 1132]
     assert schedule.bytes_up[0] == 0
+
+
+def test_a_fade_lasts_for_whom_it_meets_and_inner_rounds_wait_for_them() -> None:
+    """Device 0 is cut off from second 100 to 200 of the run; both are in one group that aggregates twice."""
+    steady = truth()
+    fading = of_rates(np.array([100.0, 100.0, 800.0]), np.array([0.1, 0.0, 0.1]))
+    timed = (Timed(fading, 0.0, 1.0), None, None)
+    faded = replace(steady, down=replace(steady.down, timed=timed))
+    assignments = tuple(Assignment(i, 0, SPEC.deepest(1), 2, 1) for i in range(2))
+    plan = Plan(assignments, (Group(0, (0, 1), 2),))
+    calm = simulate(plan, faded, PRICING, 0.0)
+    assert calm.round_seconds < 100
+    assert calm.end_seconds == pytest.approx(simulate(plan, steady, PRICING, 0.0).end_seconds)
+    met = simulate(plan, faded, PRICING, 100.0 - 364 * 8 / 1e5 / 2)  # half of its first download is through
+    assert met.download_seconds == pytest.approx(calm.download_seconds + np.array([100, 0]))
+    assert met.round_seconds == pytest.approx(calm.round_seconds + 100)
+    assert met.waiting_seconds == pytest.approx(calm.waiting_seconds + np.array([0, 100]))
+
+
+def test_a_group_of_unequal_inner_rounds_takes_the_sum_of_its_slowest() -> None:
+    """Device 0 is cut off in the first inner round, device 1 in the second: the group pays for both."""
+    steady = truth()
+    plan = Plan(tuple(Assignment(i, 0, SPEC.deepest(1), 2, 1) for i in range(2)), (Group(0, (0, 1), 2),))
+    once, other = simulate(plan, steady, PRICING, 0.0).busy_seconds / 2
+    early = of_rates(np.array([50.0, 1000.0]), np.array([0.0, 0.1]))
+    late = of_rates(np.array([50.0 + once, 50.0, 1000.0]), np.array([0.1, 0.0, 0.1]))
+    timed = (Timed(early, 0.0, 1.0), Timed(late, 0.0, 1.0), None)
+    schedule = simulate(plan, replace(steady, down=replace(steady.down, timed=timed)), PRICING, 0.0)
+    assert schedule.round_seconds == pytest.approx(once + other + 100)
+    assert schedule.busy_seconds.max() < schedule.round_seconds - 49

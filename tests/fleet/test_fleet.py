@@ -29,16 +29,16 @@ def test_modes_are_drawn_per_device_and_again_every_20_rounds(scenario) -> None:
 def test_bandwidth_varies_every_round_between_1_and_30(scenario) -> None:
     fleet = build_fleet(scenario(TESTBED))
     first, second = fleet.conditions(1), fleet.conditions(2)
-    assert (first.down_mbps != second.down_mbps).mean() > 0.7  # the farthest often sit at the bound
-    both = np.concatenate([first.down_mbps, first.up_mbps, second.down_mbps])
+    assert (first.down.mbps != second.down.mbps).mean() > 0.7  # the farthest often sit at the bound
+    both = np.concatenate([first.down.mbps, first.up.mbps, second.down.mbps])
     assert both.min() >= 1
     assert both.max() <= 30
-    assert (first.latency_seconds == 0.005).all()
+    assert (first.down.latency_seconds == 0.005).all()
 
 
 def test_four_distances_are_dealt_evenly(scenario) -> None:
     text = TESTBED + "fleet:\n  groups: [{profile: jetson-tx2, count: 40}]\n  link: {kind: wifi, spread: 0.0}\n"
-    speeds, counts = np.unique(build_fleet(scenario(text)).conditions(1).down_mbps, return_counts=True)
+    speeds, counts = np.unique(build_fleet(scenario(text)).conditions(1).down.mbps, return_counts=True)
     assert counts.tolist() == [10, 10, 10, 10]
     assert speeds.tolist() == pytest.approx([1.0, 1 + 29 / 3, 1 + 58 / 3, 30.0])
 
@@ -47,9 +47,9 @@ def test_everything_follows_from_the_seed(scenario) -> None:
     fleets = [build_fleet(scenario(f"schema_version: 1\nseed: {seed}\n")) for seed in (3, 3, 4)]
     same, again, other = (fleet.conditions(7) for fleet in fleets)
     assert same.modes == again.modes
-    assert (same.down_mbps == again.down_mbps).all()
+    assert (same.down.mbps == again.down.mbps).all()
     assert same.modes != other.modes
-    assert (same.down_mbps != other.down_mbps).any()
+    assert (same.down.mbps != other.down.mbps).any()
 
 
 def test_participants_are_distinct_eligible_and_new_each_round(scenario) -> None:
