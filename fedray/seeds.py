@@ -26,6 +26,8 @@ class Purpose(IntEnum):
     GROUPING = 12
     TRACE = 13
     FADES = 14
+    PRESENCE = 15
+    FAULTS = 16
 
 
 def generator(run_seed: int, purpose: Purpose, *key: int) -> np.random.Generator:

@@ -26,7 +26,7 @@ def plan_tables(rehearsal: Rehearsal) -> Iterable[Table | str]:
     groups: dict[str, list[DeviceRecord]] = defaultdict(list)
     for device in rehearsal.devices:
         groups[device.profile].append(device)
-    right = ("devices", "depth", "compute s", "transfer s", "waiting s", "memory", "out of memory")
+    right = ("devices", "depth", "compute s", "transfer s", "waiting s", "memory", "not finished")
     rows = table(f"means of round {rehearsal.round}", ("profile",), right)
     for profile, devices in sorted(groups.items()):
         rows.add_row(
@@ -37,7 +37,7 @@ def plan_tables(rehearsal: Rehearsal) -> Iterable[Table | str]:
             f"{mean(device.download_seconds + device.upload_seconds for device in devices):.2f}",
             f"{mean(device.waiting_seconds for device in devices):.2f}",
             size(mean(device.memory_bytes for device in devices)),
-            str(sum(not device.fits for device in devices)),
+            str(sum(not device.finished for device in devices)),
         )
     yield rows
     if len(rehearsal.groups) > 1:
@@ -59,7 +59,7 @@ def _group_table(rehearsal: Rehearsal) -> Table:
 
 
 def _device_table(devices: Sequence[DeviceRecord]) -> Table:
-    right = ("depth", "quantised", "compute s", "down s", "up s", "waiting s", "sent", "memory", "fits")
+    right = ("depth", "quantised", "compute s", "down s", "up s", "waiting s", "sent", "memory", "outcome")
     rows = table("devices", ("id", "profile", "mode", "ranks"), right)
     for device in devices:
         rows.add_row(
@@ -75,6 +75,6 @@ def _device_table(devices: Sequence[DeviceRecord]) -> Table:
             f"{device.waiting_seconds:.2f}",
             size(device.bytes_up),
             size(device.memory_bytes),
-            "yes" if device.fits else "no",
+            device.outcome,
         )
     return rows

@@ -80,7 +80,7 @@ class RunDisplay:
     def completed(self, record: RoundRecord) -> None:
         self.bytes += record.bytes_up + record.bytes_down
         accuracy = "" if record.accuracy is None else f"  accuracy {record.accuracy:.3f}"
-        dropped = f"  {record.dropped} out of memory" if record.dropped else ""
+        dropped = "".join(f"  {count} {how}" for how, count in record.dropped_by.items())
         rejected = f"  {record.rejected} updates rejected" if record.rejected else ""
         self.say(
             f"round {record.round:>{len(str(self.rounds))}}/{self.rounds}{accuracy}"
@@ -103,6 +103,7 @@ def summary_table(summary: Summary, directory: RunDirectory) -> Table:
         ("emulated time", f"{duration(summary.emulated_seconds)}, {waiting}"),
         ("traffic", f"{size(summary.bytes_up)} up, {size(summary.bytes_down)} down"),
         ("energy", f"{summary.energy_joules / 1000:.1f} kJ"),
+        *([_waste_row(summary)] if summary.devices_dropped or summary.wasted_seconds else []),
         ("peak memory", f"{size(summary.peak_memory_bytes)} on a device"),
         ("digest", summary.result_digest),
         ("results", str(directory.path)),
@@ -114,3 +115,9 @@ def summary_table(summary: Summary, directory: RunDirectory) -> Table:
         price = f"{duration(target.emulated_seconds)}, {size(target.bytes)}"
         rows.insert(2, ("target", f"{target.accuracy:g} reached in round {target.round}: {price}"))
     return word_table(rows)
+
+
+def _waste_row(summary: Summary) -> tuple[str, str]:
+    """What came to nothing."""
+    spent = f"{duration(summary.wasted_seconds)} of devices' work, {summary.wasted_joules / 1000:.1f} kJ"
+    return "wasted", f"{spent}, {size(summary.wasted_bytes)}; {summary.devices_dropped} times a device did not finish"

@@ -1,5 +1,6 @@
-"""Time passing on the devices: the schedule of a round under the virtual clock."""
+"""Time passing on devices: when each starts, finishes or fails, under the virtual clock."""
 
-from fedray.emulation.schedule import Schedule, simulate
+from fedray.emulation.corruption import corrupted
+from fedray.emulation.schedule import Outcome, Rules, Schedule, simulate
 
-__all__ = ["Schedule", "simulate"]
+__all__ = ["Outcome", "Rules", "Schedule", "corrupted", "simulate"]

@@ -1,28 +1,51 @@
-"""One synchronous round: download, compute, upload, wait, for every device; or running out of memory."""
+"""One synchronous round: download, compute, upload, wait, for every device; and who does not get through."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import nan
+from enum import StrEnum
+from math import inf, nan
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fedray.costs import Pricing, Work, joules
+from fedray.emulation.timeline import Timeline, walk
 from fedray.fleet import Conditions
 from fedray.protocol import Assignment, DeviceReport, Floats, Ints, Plan
+from fedray.scenario.schema import Corruption
+
+
+class Outcome(StrEnum):
+    """How a device's round ended."""
+
+    FINISHED = "finished"
+    OUT_OF_MEMORY = "out of memory"
+    VANISHED = "vanished"
+    UPLOAD_LOST = "upload lost"
+    LATE = "late"
+    SURPLUS = "surplus"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """When the server ends a round before everybody is through: after a deadline, or with so many updates in."""
+
+    deadline_seconds: float = inf
+    wanted: int | None = None
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """What everything takes, in emulated seconds; every column is (assignments,).
+    """What everything takes, in emulated seconds from the start of the round; every column is (assignments,).
 
     Groups run independently of each other and meet at the end of the round. Inside a group, every one of its inner
     rounds is a download, a share of the local steps, an upload, and waiting for the slowest member. Seconds, bytes and
-    joules are sums over inner rounds; `end_seconds` counts from the start of the round to a device's last upload.
+    joules are sums over inner rounds, up to the moment a device stops.
 
-    A device that runs out of memory does so when it would start computing: it has downloaded once, it sends nothing,
-    and nobody waits for it. Devices do not disturb each other but for that waiting.
+    The round lasts until the server knows of everybody, or until the rules end it. It hears at once of a device that
+    runs out of memory (when it would start computing) or vanishes; that an upload is lost, when it would have ended.
+    Devices that are still at work when the round ends stop then. What does not count is wasted.
     """
 
     devices: Ints
@@ -30,7 +53,8 @@ class Schedule:
     compute_seconds: Floats
     upload_seconds: Floats
     end_seconds: Floats
-    fits: NDArray[np.bool_]
+    round_seconds: float
+    outcomes: tuple[Outcome, ...]
     layer_seconds: Floats  # true seconds of one layer's forward pass, as the device would measure them
     down_mbps: Floats  # goodput as the server measures it: latency counts
     up_mbps: Floats
@@ -39,6 +63,19 @@ class Schedule:
     memory_bytes: Floats
     memory_limit_bytes: Floats
     joules: Floats
+    wasted_seconds: Floats  # of computing and transfers
+    wasted_joules: Floats
+    corruptions: Mapping[int, Corruption]  # by device, of those that finish
+
+    @property
+    def finished(self) -> NDArray[np.bool_]:
+        """Whose updates the server has."""
+        return np.array([outcome is Outcome.FINISHED for outcome in self.outcomes], np.bool_)
+
+    @property
+    def fits(self) -> NDArray[np.bool_]:
+        """Who has the memory for its part."""
+        return self.memory_bytes <= self.memory_limit_bytes
 
     @property
     def busy_seconds(self) -> Floats:
@@ -46,20 +83,19 @@ class Schedule:
         return self.download_seconds + self.compute_seconds + self.upload_seconds
 
     @property
-    def round_seconds(self) -> float:
-        """Until the last update is in; if nobody finishes, until the last device has failed."""
-        ends = self.end_seconds[self.fits] if self.fits.any() else self.end_seconds
-        return float(ends.max()) if ends.size else 0.0
-
-    @property
     def waiting_seconds(self) -> Floats:
         """What is left of the round, for the group's slowest member or for other groups; 0 for devices that failed."""
-        return np.where(self.fits, np.maximum(self.round_seconds - self.busy_seconds, 0.0), 0.0)
+        return np.where(self.finished, np.maximum(self.round_seconds - self.busy_seconds, 0.0), 0.0)
 
     @property
     def mean_waiting_seconds(self) -> float:
         """Over the devices that finished."""
-        return float(self.waiting_seconds[self.fits].mean()) if self.fits.any() else 0.0
+        return float(self.waiting_seconds[self.finished].mean()) if self.finished.any() else 0.0
+
+    @property
+    def wasted_bytes(self) -> int:
+        """Sent both ways by devices that did not finish."""
+        return int((self.bytes_down + self.bytes_up)[~self.finished].sum())
 
     @property
     def peak_memory_bytes(self) -> int:
@@ -68,65 +104,100 @@ class Schedule:
 
     def finishing(self, plan: Plan) -> list[Assignment]:
         """The assignments that come to an end."""
-        return [assignment for assignment, fits in zip(plan.assignments, self.fits, strict=True) if fits]
+        return [assignment for assignment, done in zip(plan.assignments, self.finished, strict=True) if done]
 
     def reports(
         self, losses: Mapping[int, float], measured: Mapping[int, tuple[float, ...]] = MappingProxyType({})
     ) -> list[DeviceReport]:
         """What the server learns of every device that finished; `losses` and what duties measured, by device."""
         columns = (self.devices, self.layer_seconds, self.down_mbps, self.up_mbps)
-        rows = zip(*(column[self.fits].tolist() for column in columns), strict=True)
+        rows = zip(*(column[self.finished].tolist() for column in columns), strict=True)
         return [
             DeviceReport(device, layer, down, up, losses.get(device, nan), measured.get(device, ()))
             for device, layer, down, up in rows
         ]
 
 
-def simulate(plan: Plan, conditions: Conditions, pricing: Pricing, started: float) -> Schedule:
-    """The schedule of a plan under the truth of a round that starts so many emulated seconds into the run."""
+def simulate(
+    plan: Plan, conditions: Conditions, pricing: Pricing, started: float, leaves: Floats, rules: Rules
+) -> Schedule:
+    """The schedule of a plan under the truth of a round that starts so many emulated seconds into the run.
+
+    `leaves` is when each assignment's device goes offline, in seconds since the run began.
+    """
     works = [pricing.work_of(assignment) for assignment in plan.assignments]
     devices = np.array([assignment.device for assignment in plan.assignments], np.int64)
-    places = {group.id: place for place, group in enumerate(plan.groups)}
-    place_of_group = np.array([places[assignment.group] for assignment in plan.assignments], np.int64)
-    inner_rounds = np.array([group.inner_rounds for group in plan.groups], np.int64)[place_of_group]
-    memory = np.array([work.memory_bytes for work in works])
-    fits = memory <= conditions.memory_bytes[devices]
-    one_down = np.array([work.download_bytes for work in works], np.int64)
-    one_up = np.array([work.upload_bytes for work in works], np.int64)
-    computing = _compute_seconds(works, devices, conditions)
+    memory, limit = np.array([work.memory_bytes for work in works]), conditions.memory_bytes[devices]
+    mishaps = conditions.mishaps
+    slowed = _compute_seconds(works, devices, conditions) * mishaps.slowed_by[devices]
+    lost = np.nan_to_num(mishaps.crashes_at[devices] * slowed + mishaps.reboot_seconds[devices])
 
-    download, upload, end, begin = (np.zeros(len(devices)) for _ in range(4))
-    for inner in range(int(inner_rounds.max(initial=0))):
-        taking = np.flatnonzero((inner_rounds > inner) & (fits | (inner == 0)))
-        mine, going = devices[taking], fits[taking]
-        received = conditions.down.transfer_seconds(mine, one_down[taking], started + begin[taking])
-        ready = begin[taking] + received + np.where(going, computing[taking] / inner_rounds[taking], 0.0)
-        sent = np.where(going, conditions.up.transfer_seconds(mine, one_up[taking], started + ready), 0.0)
-        download[taking] += received
-        upload[taking] += sent
-        end[taking] = np.where(going, ready + sent, received)
-        latest = np.zeros(len(plan.groups))
-        np.maximum.at(latest, place_of_group[taking[going]], end[taking[going]])
-        begin = latest[place_of_group]
+    fits, vanishes = memory <= limit, ~np.isnan(mishaps.vanishes_at[devices])
+    timeline = walk(plan, works, slowed + lost, conditions, started, fits=fits, stays=~vanishes)
+    offline = timeline.ends > leaves - started
+    if (offline & ~vanishes).any() and len(timeline.legs) > 1:  # groups do not wait for them either
+        timeline = walk(plan, works, slowed + lost, conditions, started, fits=fits, stays=~(vanishes | offline))
+    ends = np.where(vanishes, np.nan_to_num(mishaps.vanishes_at[devices]) * timeline.ends, timeline.ends)
+    ends = np.where(offline, np.minimum(ends, leaves - started), ends)
 
-    compute = np.where(fits, computing, 0.0)
-    downloads, uploads = np.where(fits, inner_rounds, 1), np.where(fits, inner_rounds, 0)
+    outcomes = np.full(len(devices), Outcome.FINISHED, object)
+    outcomes[mishaps.upload_lost[devices]] = Outcome.UPLOAD_LOST
+    outcomes[vanishes | offline] = Outcome.VANISHED
+    outcomes[~fits] = Outcome.OUT_OF_MEMORY
+    ends = np.where(fits, ends, timeline.ends)
+    round_seconds, outcomes = _ended_by(rules, devices, ends, outcomes)
+
+    stops = np.minimum(ends, round_seconds)
+    finished = outcomes == Outcome.FINISHED
+    spent = [leg.spent(stops) for leg in timeline.legs]
+    download, compute, upload = (np.sum([leg[part] for leg in spent], axis=0) for part in range(3))
+    bytes_down = _bytes_sent([work.download_bytes for work in works], timeline, spent, 0)
+    bytes_up = _bytes_sent([work.upload_bytes for work in works], timeline, spent, 2)
+    watts, radio = conditions.compute_watts[devices], conditions.radio_watts[devices]
+    energy = joules(compute, watts, download + upload, radio)
     return Schedule(
         devices=devices,
         download_seconds=download,
         compute_seconds=compute,
         upload_seconds=upload,
-        end_seconds=end,
-        fits=fits,
-        layer_seconds=computing / np.array([work.layer_passes for work in works]),
-        down_mbps=_goodput(downloads * one_down, download),
-        up_mbps=_goodput(uploads * one_up, upload),
-        bytes_down=downloads * one_down,
-        bytes_up=uploads * one_up,
+        end_seconds=stops,
+        round_seconds=round_seconds,
+        outcomes=tuple(outcomes),
+        layer_seconds=(slowed + lost) / np.array([work.layer_passes for work in works]),
+        down_mbps=_goodput(bytes_down, download),
+        up_mbps=_goodput(bytes_up, upload),
+        bytes_down=bytes_down,
+        bytes_up=bytes_up,
         memory_bytes=memory,
-        memory_limit_bytes=conditions.memory_bytes[devices],
-        joules=joules(compute, conditions.compute_watts[devices], download + upload, conditions.radio_watts[devices]),
+        memory_limit_bytes=limit,
+        joules=energy,
+        wasted_seconds=np.where(finished, lost, download + compute + upload),
+        wasted_joules=np.where(finished, lost * watts, energy),
+        corruptions={
+            int(device): corruption
+            for device, done in zip(devices, finished, strict=True)
+            if done and (corruption := mishaps.corruptions[device])
+        },
     )
+
+
+def _ended_by(
+    rules: Rules, devices: Ints, ends: Floats, outcomes: NDArray[np.object_]
+) -> tuple[float, NDArray[np.object_]]:
+    """When the round ends, and the outcomes then; of updates that are in at the same moment the lower id is first."""
+    known = min(float(ends.max(initial=0.0)), rules.deadline_seconds)
+    finishing = np.flatnonzero((outcomes == Outcome.FINISHED) & (ends <= known))
+    first = finishing[np.lexsort((devices[finishing], ends[finishing]))]
+    if rules.wanted is not None and len(first) >= rules.wanted:
+        first = first[: rules.wanted]
+        known = float(ends[first[-1]])
+        missed = Outcome.SURPLUS
+    else:
+        missed = Outcome.LATE
+    after = outcomes.copy()
+    after[(outcomes == Outcome.FINISHED) | (ends > known)] = missed
+    after[first] = Outcome.FINISHED
+    return known, after
 
 
 def _compute_seconds(works: Sequence[Work], devices: Ints, conditions: Conditions) -> Floats:
@@ -141,6 +212,18 @@ def _compute_seconds(works: Sequence[Work], devices: Ints, conditions: Condition
             conditions.flops_per_second[mine], conditions.bytes_per_second[mine], conditions.launch_seconds[mine]
         )
     return seconds
+
+
+def _bytes_sent(
+    size_bytes: Sequence[int], timeline: Timeline, spent: Sequence[tuple[Floats, Floats, Floats]], part: int
+) -> Ints:
+    """Bytes of one direction (part 0 or 2 of a leg) that were through when each device stopped."""
+    sent = np.zeros(len(size_bytes))
+    for leg, seconds in zip(timeline.legs, spent, strict=True):
+        whole = leg.download if part == 0 else leg.upload
+        sent += np.divide(seconds[part], whole, out=np.zeros_like(whole), where=whole > 0)
+    whole_bytes: Ints = np.floor(sent * np.array(size_bytes) + 1e-6).astype(np.int64)
+    return whole_bytes
 
 
 def _goodput(size_bytes: Ints, seconds: Floats) -> Floats:

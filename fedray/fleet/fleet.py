@@ -1,16 +1,20 @@
 """The fleet of a run: who the devices are, and what is true of each in a given round."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from math import inf
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fedray.fleet.availability import Spells, presence_of
 from fedray.fleet.catalogue import Profile, load_catalogue
+from fedray.fleet.faults import Mishaps, mishaps
 from fedray.fleet.links import Floats, Lane, Links, open_links
 from fedray.scenario import LoadedScenario
-from fedray.scenario.schema import DefaultMode, DeviceGroup, FixedMode
+from fedray.scenario.schema import DefaultMode, DeviceGroup, Faults, FixedMode
 from fedray.scenario.source import did_you_mean
 from fedray.seeds import Purpose, generator
 
@@ -35,6 +39,7 @@ class Conditions:
     down: Lane
     up: Lane
     memory_bytes: Floats
+    mishaps: Mishaps
     modes: tuple[str, ...]
 
     @staticmethod
@@ -42,11 +47,12 @@ class Conditions:
         columns = {
             field.name: np.concatenate([getattr(part, field.name) for part in parts])
             for field in fields(Conditions)
-            if field.name not in ("down", "up", "modes")
+            if field.name not in ("down", "up", "mishaps", "modes")
         }
         return Conditions(
             down=Lane.concatenate([part.down for part in parts]),
             up=Lane.concatenate([part.up for part in parts]),
+            mishaps=Mishaps.concatenate([part.mishaps for part in parts]),
             modes=tuple(mode for part in parts for mode in part.modes),
             **columns,
         )
@@ -57,6 +63,7 @@ class _Group:
     profile: Profile
     spec: DeviceGroup
     links: Links
+    faults: Faults
     index: int
 
     def modes(self, seed: int, round_: int) -> list[str]:
@@ -82,6 +89,7 @@ class _Group:
             down=down,
             up=up,
             memory_bytes=np.full(count, float(profile.training_memory_bytes)),
+            mishaps=mishaps(self.faults, seed, self.index, count, round_),
             modes=tuple(modes),
         )
 
@@ -93,18 +101,32 @@ class Fleet:
     devices: tuple[Device, ...]
     seed: int
     groups: tuple[_Group, ...]
+    presence: tuple[Spells, ...]  # of every device
 
     def __len__(self) -> int:
         return len(self.devices)
 
     @property
     def recorded(self) -> list[tuple[str, str]]:
-        """Name and SHA-256 of every trace that a device follows: files may change under a run."""
-        return [trace for group in self.groups for trace in group.links.recorded]
+        """Name and SHA-256 of every trace that a device follows, and of who is online when: files may change."""
+        spells = hashlib.sha256(b"|".join(one.starts.tobytes() + one.ends.tobytes() for one in self.presence))
+        return [*(trace for group in self.groups for trace in group.links.recorded), ("presence", spells.hexdigest())]
 
     def conditions(self, round_: int) -> Conditions:
         """What is true of every device in a round (rounds count from 1)."""
         return Conditions.concatenate([group.conditions(self.seed, round_) for group in self.groups])
+
+    def opens(self, at: float, eligible: NDArray[np.int64]) -> float:
+        """When a round can begin: as soon as one of these devices is online, from a time on; inf if none ever is."""
+        return min((self.presence[device].comes(at) for device in eligible), default=inf)
+
+    def online(self, at: float, devices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Those of some devices that are online at a time."""
+        return devices[[self.presence[device].until(at) > at for device in devices]]
+
+    def leaves(self, at: float, devices: NDArray[np.int64]) -> Floats:
+        """When some devices, online at a time, go offline."""
+        return np.array([self.presence[device].until(at) for device in devices])
 
     def participants(self, round_: int, count: int, eligible: NDArray[np.int64]) -> NDArray[np.int64]:
         """The ids, ascending, of `count` eligible devices drawn without replacement for a round."""
@@ -134,6 +156,7 @@ def build_fleet(loaded: LoadedScenario) -> Fleet:
         raise source.error(("fleet", "catalogue"), extra, "an existing folder")
     catalogue = load_catalogue(Path(extra) if extra else None)
     groups: list[_Group] = []
+    presence: list[Spells] = []
     devices: list[Device] = []
     for index, spec in enumerate(scenario.fleet.groups):
         key = ("fleet", "groups", index)
@@ -143,6 +166,9 @@ def build_fleet(loaded: LoadedScenario) -> Fleet:
             raise source.error((*key, "modes", "mode"), spec.modes.mode, " | ".join(profile.modes) + hint)
         at = (*key, "link") if spec.link else ("fleet", "link")
         links = open_links(spec.link or scenario.fleet.link, scenario.seed, index, spec.count, source, at)
-        groups.append(_Group(profile, spec, links, index))
+        groups.append(_Group(profile, spec, links, spec.faults or scenario.fleet.faults, index))
+        at = (*key, "availability") if spec.availability else ("fleet", "availability")
+        available = spec.availability or scenario.fleet.availability
+        presence += presence_of(available, scenario.seed, index, spec.count, source, at)
         devices += [Device(len(devices) + offset, profile) for offset in range(spec.count)]
-    return Fleet(tuple(devices), scenario.seed, tuple(groups))
+    return Fleet(tuple(devices), scenario.seed, tuple(groups), tuple(presence))

@@ -135,7 +135,7 @@ def _link_name(name: str) -> str:
 
 def _read(file: Path) -> Iterator[tuple[str, Trace]]:
     """The named traces of one file."""
-    text = _text(file)
+    text = read_text(file)
     if _bare(file).endswith(".json"):
         yield from _series(file, text)
         return
@@ -162,7 +162,7 @@ def _series(file: Path, text: str) -> Iterator[tuple[str, Trace]]:
         raise TraceError(f'{file}: a series is {{"name": {{"dt": seconds, "mbps": [numbers]}}, ...}}') from None
 
 
-def _text(file: Path) -> str:
+def read_text(file: Path) -> str:
     try:
         raw = file.read_bytes()
         if file.name.endswith(".gz"):

@@ -1,7 +1,7 @@
 """What a run leaves behind, as records; field names are the keys of the files."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Status = Literal["completed", "stopped", "failed"]
@@ -14,8 +14,9 @@ class RoundRecord:
 
     `emulated_seconds` is the end of the round since the run began; `accuracy` and `loss` are the global model's on
     the evaluated test examples, null in rounds without evaluation; `dropped` counts devices that did not finish,
-    `rejected` updates that were refused; mean depth and rank are over the planned devices, mean waiting over
-    those that finished.
+    `dropped_by` how (see DeviceRecord), `rejected` updates that were refused; mean depth and rank are over the planned
+    devices, mean waiting over those that finished. Wasted is what devices that did not finish have spent (it is
+    contained in the sums), and what a crash made one compute twice.
     """
 
     round: int
@@ -33,6 +34,10 @@ class RoundRecord:
     groups: int
     mean_depth: float
     mean_rank: float
+    dropped_by: Mapping[str, int] = field(default_factory=dict)
+    wasted_seconds: float = 0.0
+    wasted_joules: float = 0.0
+    wasted_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -40,9 +45,10 @@ class DeviceRecord:
     """One device in one round, as in `fedray plan --json` and in devices.jsonl.
 
     `ranks` are those of the tuned layers, towards the output (the mean over a layer's modules where they differ);
-    seconds, bytes and joules are sums over the group's `inner_rounds`, which are equally long; waiting is all the
-    time of the round that the device does nothing. A device whose `memory_bytes` exceed `memory_limit_bytes` does not
-    fit: it downloads, fails, and sends nothing.
+    seconds, bytes and joules are sums over the group's `inner_rounds` up to the moment the device stops; waiting is all
+    the time of the round that it does nothing. A device whose `memory_bytes` exceed `memory_limit_bytes` does not fit:
+    it downloads, fails, and sends nothing. `outcome` is finished, out of memory, vanished, upload lost, late (after the
+    deadline) or surplus (after enough others).
     """
 
     id: int
@@ -63,6 +69,12 @@ class DeviceRecord:
     joules: float
     fits: bool
     inner_rounds: int = 1
+    outcome: str = "finished"
+
+    @property
+    def finished(self) -> bool:
+        """Whether its update came in; runs from before there were outcomes only know who fits."""
+        return self.fits and self.outcome == "finished"
 
 
 @dataclass(frozen=True)
@@ -87,7 +99,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Summary:
-    """summary.json; `final_accuracy` is that of the last evaluated round.
+    """summary.json; `final_accuracy` is that of the last evaluated round, `devices_dropped` counts every round's.
 
     `twin` names the architecture that all costs are those of, where it is not the one trained.
     """
@@ -110,6 +122,10 @@ class Summary:
     updates_rejected: int
     result_digest: str
     target: Target | None
+    devices_dropped: int = 0
+    wasted_seconds: float = 0.0
+    wasted_joules: float = 0.0
+    wasted_bytes: int = 0
     twin: str | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -164,5 +180,9 @@ def summarise(rounds: Sequence[RoundRecord], tally: Tally, status: Status) -> Su
         updates_rejected=sum(record.rejected for record in rounds),
         result_digest=tally.result_digest,
         target=reached(rounds, tally.target_accuracy) if tally.target_accuracy is not None else None,
+        devices_dropped=sum(record.dropped for record in rounds),
+        wasted_seconds=sum(record.wasted_seconds for record in rounds),
+        wasted_joules=sum(record.wasted_joules for record in rounds),
+        wasted_bytes=sum(record.wasted_bytes for record in rounds),
         twin=tally.twin,
     )

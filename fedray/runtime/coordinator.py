@@ -102,14 +102,15 @@ class Coordinator:
 
     def run_round(self) -> RoundRecord:
         """The next round: what the server knows, decides, gets back, and learns from it."""
-        started, before, round_ = time.monotonic(), self.standing, len(self.standing.records) + 1
-        view = self.experiment.view(round_)
+        clock, before, round_ = time.monotonic(), self.standing, len(self.standing.records) + 1
+        begins = self.experiment.opens(before.emulated_seconds)
+        view = self.experiment.view(round_, begins)
         plan = self.method.plan(view)
-        schedule = self.experiment.schedule(round_, plan, before.emulated_seconds)
+        schedule = self.experiment.schedule(round_, plan, begins)
         harvest = self.fieldwork.train(round_, before.state, plan, schedule, self.method, before.heads)
         state = self.method.apply(before.state, harvest.aggregate(self.method.fold()))
         heads = before.heads.replaced(harvest.heads) if before.heads else None
-        ended = before.emulated_seconds + schedule.round_seconds
+        ended = begins + schedule.round_seconds
         score = self.fieldwork.evaluate(self._judged(state, heads)) if self._is_evaluated(round_, ended) else None
         self.method.observe(schedule.reports(harvest.losses, harvest.measured))
         record = round_record(round_, ended, plan, schedule, len(harvest.rejected), score)
@@ -117,7 +118,7 @@ class Coordinator:
             state,
             heads,
             (*before.records, record),
-            before.wall_seconds + time.monotonic() - started,
+            before.wall_seconds + time.monotonic() - clock,
             max(before.peak_memory_bytes, schedule.peak_memory_bytes),
         )
         self._commit(after, plan, schedule, harvest)

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from fedray.adapters import AdapterSpec
 from fedray.aggregation import MAX_TOTAL_WEIGHT
 from fedray.costs import Pricing
-from fedray.emulation import Schedule, simulate
+from fedray.emulation import Rules, Schedule, simulate
 from fedray.errors import UserError
 from fedray.fleet import Fleet, build_fleet
 from fedray.learning.backbone import Backbone, find_backbone, find_twin
@@ -70,9 +71,13 @@ class Experiment:
         """The architecture that costs are those of, where it is not the one trained."""
         return self.scenario.costs.twin.backbone if self.scenario.costs.twin else None
 
-    def view(self, round_: int) -> View:
-        """What the server may know before a round; devices without examples never take part."""
-        eligible = np.flatnonzero(self.examples)
+    def opens(self, at: float) -> float:
+        """When the next round can begin, in emulated seconds: as soon as a device with examples is online."""
+        return self.fleet.opens(at, np.flatnonzero(self.examples))
+
+    def view(self, round_: int, started: float) -> View:
+        """What the server may know before a round; devices that are offline or without examples do not take part."""
+        eligible = self.fleet.online(started, np.flatnonzero(self.examples))
         devices = self.fleet.participants(round_, self.scenario.participant_count, eligible)
         return View(
             round=round_,
@@ -86,12 +91,27 @@ class Experiment:
 
     def schedule(self, round_: int, plan: Plan, started: float) -> Schedule:
         """What a plan comes to under the truth of a round that starts so many emulated seconds into the run."""
-        return simulate(plan, self.fleet.conditions(round_), self.pricing, started)
+        devices = np.array([assignment.device for assignment in plan.assignments], np.int64)
+        leaves = self.fleet.leaves(started, devices)
+        return simulate(plan, self.fleet.conditions(round_), self.pricing, started, leaves, self._rules)
+
+    @property
+    def _rules(self) -> Rules:
+        training = self.scenario.training
+        policy, asked = training.policy, training.participants
+        wanted = asked if policy.over_selection > 1 and asked != "all" else None
+        return Rules(inf if policy.deadline_seconds is None else policy.deadline_seconds, wanted)
 
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of what a scenario only names: examples and who holds them, the architecture, the boards."""
-        named = (self.backbone.shape, self.pricing.shape, [d.profile for d in self.fleet.devices], self.fleet.recorded)
+        named = (
+            self.backbone.shape,
+            self.pricing.shape,
+            [d.profile for d in self.fleet.devices],
+            self.fleet.recorded,
+            self.fleet.presence,
+        )
         digest = hashlib.sha256(repr(named).encode())
         if self.data is not None:
             for tokens in (self.data.train, self.data.test):
@@ -145,6 +165,7 @@ def prepare(loaded: LoadedScenario) -> Experiment:
         histograms = np.stack([np.bincount(train.labels[shard], minlength=labels) for shard in shards])
     experiment = Experiment(loaded, fleet, backbone, _pricing(loaded, backbone), data, examples, histograms)
     _check_target(experiment)
+    _check_presence(experiment)
     experiment.method()
     _check_weights(experiment)
     return experiment
@@ -179,6 +200,12 @@ def _check_target(experiment: Experiment) -> None:
     if stop.target_accuracy is not None and experiment.data is None:
         problem = "a task without data reaches no accuracy; remove the target"
         raise UserError(experiment.loaded.source.problem(("training", "stop", "target_accuracy"), problem))
+
+
+def _check_presence(experiment: Experiment) -> None:
+    if experiment.opens(0.0) == inf:
+        problem = "no device with examples is ever online"
+        raise UserError(experiment.loaded.source.problem(("fleet", "availability"), problem))
 
 
 def _check_weights(experiment: Experiment) -> None:

@@ -14,6 +14,7 @@ from fedray.protocol import Assignment, Plan, ServerState
 from fedray.runtime.heads import LocalHeads
 from fedray.runtime.hosts import Hosts, cut
 from fedray.runtime.messages import Chunk, Harvest, gather, in_sequence
+from fedray.scenario.schema import Corruption
 
 CHUNKS_PER_HOST = 4  # pieces a round is cut into: enough to even out, few enough to keep folds rare
 
@@ -59,7 +60,7 @@ class Fieldwork:
             going_on = [assignment for assignment in finishing if inner_rounds[assignment.group] > part]
             going_on.sort(key=lambda assignment: assignment.group)  # a group on few hosts, so that folds are few
             parts = {group: (part, of) for group, of in inner_rounds.items()}
-            harvest = self._carry_out(round_, states, going_on, parts, fold, heads)
+            harvest = self._carry_out(round_, states, going_on, parts, schedule.corruptions, fold, heads)
             for group, members in harvest.folds.items():
                 if inner_rounds[group] > part + 1:
                     states[group] = method.apply(states[group], members.result())
@@ -73,6 +74,7 @@ class Fieldwork:
         states: Mapping[int, ServerState],
         assignments: Sequence[Assignment],
         parts: Mapping[int, tuple[int, int]],
+        corruptions: Mapping[int, Corruption],
         fold: ray.ObjectRef,
         heads: LocalHeads | None,
     ) -> Harvest:
@@ -88,6 +90,7 @@ class Fieldwork:
                 round=round_,
                 assignments=tuple(some),
                 parts=tuple(parts[a.group] for a in some),
+                corruptions=tuple(corruptions.get(a.device) for a in some),
                 fold=fold,
                 adapters={key: adapters[key] for key in {(a.group, a.spec) for a in some}},
                 heads=heads.of([a.device for a in some]) if heads else None,

@@ -9,6 +9,7 @@ import ray
 
 from fedray.adapters import AdapterSpec, layout_of, upload_layout
 from fedray.aggregation import Fold, rejection
+from fedray.emulation import corrupted
 from fedray.protocol import Assignment, Selection, Update, Values
 from fedray.runtime.messages import Chunk, Equipment, Harvest, Rejected
 
@@ -40,10 +41,13 @@ class Host:
             values, selection = received[assignment.group, assignment.spec], None
             if chunk.heads is not None:
                 values = self._with_head(assignment.spec, values, chunk.heads[row])
+            held = values
             if self.workbench is not None:
                 trained = self.workbench.train(assignment, chunk.round, values, *chunk.parts[row])
                 values, selection = trained.values, trained.selection
                 losses[assignment.device], measured[assignment.device] = trained.loss, trained.measured
+            if corruption := chunk.corruptions[row]:
+                values = corrupted(corruption, held, values)
             update = self._update(assignment, values, selection)
             reason = rejection(update)
             if reason:

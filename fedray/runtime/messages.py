@@ -8,6 +8,7 @@ from typing import Any, Literal
 from fedray.adapters import AdapterSpec, BackboneShape
 from fedray.aggregation import Aggregate, Fold
 from fedray.protocol import Assignment, Values
+from fedray.scenario.schema import Corruption
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Equipment:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some devices' assignments, and which of how many equal parts of their local steps is to be done.
+    """Some devices' assignments, which of how many equal parts of their local steps is to be done, and what each
+    sends in place of what it trained, if anything.
 
     `fold` is an object reference to an empty fold, `adapters` to the flat values of each (group, spec); `heads` are
     the devices' own heads, (assignments, head floats), when heads are local.
@@ -33,6 +35,7 @@ class Chunk:
     round: int
     assignments: tuple[Assignment, ...]
     parts: tuple[tuple[int, int], ...]  # (part, of how many) of each assignment
+    corruptions: tuple[Corruption | None, ...]
     fold: Any
     adapters: Mapping[tuple[int, AdapterSpec], Any]
     heads: Values | None

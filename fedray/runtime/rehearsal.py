@@ -50,11 +50,12 @@ def rehearse(experiment: Experiment, round_: int) -> Rehearsal:
     rounds = experiment.scenario.training.rounds
     if not 1 <= round_ <= rounds:
         raise UserError(f"--round: given {round_}; allowed: 1 to {rounds}, the scenario's training.rounds")
-    method, started = experiment.method(), 0.0
+    method, ended = experiment.method(), 0.0
     for current in range(1, round_ + 1):
-        plan = method.plan(experiment.view(current))
-        schedule = experiment.schedule(current, plan, started)
-        started += schedule.round_seconds
+        begins = experiment.opens(ended)
+        plan = method.plan(experiment.view(current, begins))
+        schedule = experiment.schedule(current, plan, begins)
+        ended = begins + schedule.round_seconds
         method.anticipate()
         method.observe(schedule.reports({}))
     devices = device_records(experiment.fleet, plan, schedule, round_)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fedray.emulation import Schedule
+from fedray.emulation import Outcome, Schedule
 from fedray.fleet import Fleet
 from fedray.learning.evaluation import Score
 from fedray.protocol import Plan
@@ -38,6 +38,7 @@ def device_records(fleet: Fleet, plan: Plan, schedule: Schedule, round_: int) ->
             joules=float(schedule.joules[i]),
             fits=bool(schedule.fits[i]),
             inner_rounds=inner_rounds[assignment.group],
+            outcome=schedule.outcomes[i].value,
         )
         for i, assignment in enumerate(plan.assignments)
     ]
@@ -64,11 +65,15 @@ def round_record(
         bytes_down=int(schedule.bytes_down.sum()),
         energy_joules=float(schedule.joules.sum()),
         participants=len(plan.assignments),
-        dropped=int((~schedule.fits).sum()),
+        dropped=int((~schedule.finished).sum()),
         rejected=rejected,
         groups=len(plan.groups),
         mean_depth=float(np.mean([spec.depth for spec in specs])),
         mean_rank=float(np.mean([np.mean(spec.trained_ranks) for spec in specs])),
+        dropped_by=dict(Counter(outcome.value for outcome in schedule.outcomes if outcome is not Outcome.FINISHED)),
+        wasted_seconds=float(schedule.wasted_seconds.sum()),
+        wasted_joules=float(schedule.wasted_joules.sum()),
+        wasted_bytes=schedule.wasted_bytes,
     )
 
 

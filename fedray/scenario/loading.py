@@ -17,6 +17,7 @@ PATH_KEYS: tuple[Key, ...] = (
     ("task", "dataset", "data_dir"),
     ("fleet", "catalogue"),
     ("fleet", "link", "path"),
+    ("fleet", "availability", "path"),
     *MODEL_KEYS,
 )
 
@@ -39,17 +40,18 @@ def load_scenario(path: Path, settings: Iterable[str] = ()) -> LoadedScenario:
     Relative paths written in the file are relative to the file; those given by `--set`, to the working directory.
     """
     source = apply_overrides(read_source(path), settings)
-    for key in (*PATH_KEYS, *_group_traces(source.data)):
+    for key in (*PATH_KEYS, *_group_paths(source.data)):
         _make_absolute(source, key, path.parent)
     return LoadedScenario(validate(Scenario, source.data, source), source)
 
 
-def _group_traces(data: Mapping[str, Any]) -> Iterator[Key]:
-    """Where each group of the fleet may name a trace."""
+def _group_paths(data: Mapping[str, Any]) -> Iterator[Key]:
+    """Where each group of the fleet may name a recording."""
     fleet = data.get("fleet")
     groups = fleet.get("groups") if isinstance(fleet, dict) else None
     for index in range(len(groups) if isinstance(groups, list) else 0):
-        yield "fleet", "groups", index, "link", "path"
+        for recording in ("link", "availability"):
+            yield "fleet", "groups", index, recording, "path"
 
 
 def _make_absolute(source: Source, key: Key, folder: Path) -> None:

@@ -1,21 +1,28 @@
 """A round's events against hand-worked numbers."""
 
 from dataclasses import replace
+from math import inf
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fedray.adapters import AdapterSpec
 from fedray.costs import Pricing
-from fedray.emulation import simulate
+from fedray.emulation import Outcome, Rules, Schedule
+from fedray.emulation import simulate as simulate_all
 from fedray.fleet import Conditions
+from fedray.fleet.faults import Mishaps
 from fedray.fleet.links import Lane, Timed
 from fedray.fleet.traces import of_rates
 from fedray.protocol import Assignment, Group, Plan
+from fedray.scenario.schema import Corruption
 from tests.shapes import shape
 
 PRICING = Pricing(shape(), batch_size=2, sequence_length=16, head="shared")
 SPEC = AdapterSpec((2, 2, 2, 2), (0, 1, 2, 3), 1.0)
+WAIT_FOR_ALL = Rules()
 
 
 def truth(memory: tuple[float, ...] = (1e9, 1e9, 1e9)) -> Conditions:
@@ -28,8 +35,21 @@ def truth(memory: tuple[float, ...] = (1e9, 1e9, 1e9)) -> Conditions:
         down=Lane.steady(np.full(3, 0.1), np.array([0.0, 0.0, 0.5])),
         up=Lane.steady(np.full(3, 0.05), np.array([0.0, 0.0, 0.5])),
         memory_bytes=np.array(memory),
+        mishaps=Mishaps.none(3),
         modes=("a", "b", "c"),
     )
+
+
+def simulate(
+    plan: Plan,
+    conditions: Conditions,
+    pricing: Pricing,
+    started: float,
+    leaves: tuple[float, ...] = (inf, inf, inf),
+    rules: Rules = WAIT_FOR_ALL,
+) -> Schedule:
+    """With everybody online for ever and the server waiting for all, unless said otherwise."""
+    return simulate_all(plan, conditions, pricing, started, np.array(leaves[: len(plan.assignments)]), rules)
 
 
 def a_plan(*depths: int) -> Plan:
@@ -133,3 +153,135 @@ def test_a_group_of_unequal_inner_rounds_takes_the_sum_of_its_slowest() -> None:
     schedule = simulate(plan, replace(steady, down=replace(steady.down, timed=timed)), PRICING, 0.0)
     assert schedule.round_seconds == pytest.approx(once + other + 100)
     assert schedule.busy_seconds.max() < schedule.round_seconds - 49
+
+
+def struck(**columns: object) -> Conditions:
+    """The usual truth with some mishaps."""
+    mishaps = {name: np.array(column) if name != "corruptions" else column for name, column in columns.items()}
+    return replace(truth(), mishaps=replace(Mishaps.none(3), **mishaps))
+
+
+PLAN = a_plan(1, 1, 1)
+CALM = simulate(PLAN, truth(), PRICING, 0.0)  # device 0 takes 1.27 s, of which 0.03 down, 1.03 compute, 0.06 up
+
+
+def test_who_vanishes_is_known_then_and_has_wasted_what_it_did() -> None:
+    schedule = simulate(PLAN, struck(vanishes_at=[0.5, np.nan, np.nan]), PRICING, 0.0)
+    assert schedule.outcomes == (Outcome.VANISHED, Outcome.FINISHED, Outcome.FINISHED)
+    at = CALM.end_seconds[0] / 2
+    assert schedule.end_seconds[0] == pytest.approx(at)
+    assert schedule.compute_seconds[0] == pytest.approx(at - CALM.download_seconds[0])
+    assert (schedule.bytes_down[0], schedule.bytes_up[0], schedule.wasted_bytes) == (364, 0, 364)
+    assert schedule.wasted_seconds == pytest.approx([at, 0, 0])
+    radio, board = 4 * CALM.download_seconds[0], 10 * schedule.compute_seconds[0]
+    assert schedule.wasted_joules[0] == pytest.approx(radio + board) == pytest.approx(schedule.joules[0])
+    assert schedule.round_seconds == CALM.round_seconds  # device 2's
+    assert [assignment.device for assignment in schedule.finishing(PLAN)] == [1, 2]
+
+
+def test_a_download_cut_in_the_middle_counts_the_bytes_that_were_through() -> None:
+    share = 0.25 * CALM.download_seconds[0] / CALM.end_seconds[0]
+    schedule = simulate(PLAN, struck(vanishes_at=[share, np.nan, np.nan]), PRICING, 0.0)
+    assert (schedule.bytes_down[0], schedule.compute_seconds[0]) == (364 // 4, 0)
+
+
+def test_going_offline_cuts_too_whenever_the_round_began() -> None:
+    cut = CALM.end_seconds[0] / 3
+    schedule = simulate(PLAN, truth(), PRICING, 1000.0, (1000.0 + cut, np.inf, np.inf))
+    assert schedule.outcomes[0] is Outcome.VANISHED
+    assert schedule.end_seconds[0] == pytest.approx(cut)
+
+
+def test_a_lost_upload_is_waited_for_and_wasted_whole() -> None:
+    schedule = simulate(PLAN, struck(upload_lost=[True, False, False]), PRICING, 0.0)
+    assert schedule.outcomes[0] is Outcome.UPLOAD_LOST
+    assert schedule.round_seconds == CALM.round_seconds
+    assert schedule.bytes_up[0] == 364
+    assert schedule.wasted_bytes == 2 * 364
+    assert schedule.wasted_joules[0] == pytest.approx(CALM.joules[0])
+
+
+def test_a_crash_costs_what_was_computed_and_the_reboot() -> None:
+    schedule = simulate(PLAN, struck(crashes_at=[0.5, np.nan, np.nan], reboot_seconds=[7.0, 0, 0]), PRICING, 0.0)
+    assert schedule.outcomes[0] is Outcome.FINISHED
+    extra = 0.5 * CALM.compute_seconds[0] + 7
+    assert schedule.compute_seconds[0] == pytest.approx(CALM.compute_seconds[0] + extra)
+    assert schedule.wasted_seconds == pytest.approx([extra, 0, 0])
+    assert schedule.wasted_joules == pytest.approx([10 * extra, 0, 0])
+    assert schedule.wasted_bytes == 0
+
+
+def test_a_slowed_device_computes_longer_and_the_server_measures_it() -> None:
+    schedule = simulate(PLAN, struck(slowed_by=[3.0, 1, 1]), PRICING, 0.0)
+    assert schedule.compute_seconds == pytest.approx(CALM.compute_seconds * [3, 1, 1])
+    assert schedule.layer_seconds == pytest.approx(CALM.layer_seconds * [3, 1, 1])
+    assert schedule.wasted_seconds.sum() == 0
+
+
+def test_a_deadline_ends_the_round_and_whoever_is_late_stops_then() -> None:
+    deadline = float(np.sort(CALM.end_seconds)[1])
+    schedule = simulate(PLAN, truth(), PRICING, 0.0, rules=Rules(deadline))
+    assert schedule.outcomes.count(Outcome.LATE) == 1
+    late = schedule.outcomes.index(Outcome.LATE)
+    assert late == int(CALM.end_seconds.argmax())
+    assert schedule.round_seconds == deadline
+    assert schedule.busy_seconds[late] == pytest.approx(deadline)
+    assert schedule.wasted_seconds[late] == pytest.approx(deadline)
+    generous = simulate(PLAN, truth(), PRICING, 0.0, rules=Rules(1e6))
+    assert generous.round_seconds == CALM.round_seconds
+    assert generous.finished.all()
+
+
+def test_a_deadline_that_nobody_meets_leaves_a_round_without_updates() -> None:
+    schedule = simulate(PLAN, truth(), PRICING, 0.0, rules=Rules(1e-3))
+    assert schedule.finishing(PLAN) == []
+    assert schedule.round_seconds == 1e-3
+    assert schedule.mean_waiting_seconds == 0
+
+
+def test_over_selection_takes_the_first_and_the_lower_id_of_equals() -> None:
+    schedule = simulate(PLAN, truth(), PRICING, 0.0, rules=Rules(wanted=2))
+    fastest = set(np.argsort(CALM.end_seconds, kind="stable")[:2].tolist())
+    assert {int(device) for device in schedule.devices[schedule.finished]} == fastest
+    assert schedule.outcomes.count(Outcome.SURPLUS) == 1
+    assert schedule.round_seconds == pytest.approx(np.sort(CALM.end_seconds)[1])
+    same = replace(truth(), flops_per_second=np.full(3, 1e6), down=Lane.steady(np.full(3, 0.1), np.zeros(3)))
+    same = replace(same, up=Lane.steady(np.full(3, 0.05), np.zeros(3)))
+    tied = simulate(PLAN, same, PRICING, 0.0, rules=Rules(wanted=2))
+    assert tied.outcomes == (Outcome.FINISHED, Outcome.FINISHED, Outcome.SURPLUS)
+
+
+def test_too_few_updates_for_over_selection_end_the_round_when_all_are_known() -> None:
+    schedule = simulate(PLAN, struck(vanishes_at=[0.5, 0.5, np.nan]), PRICING, 0.0, rules=Rules(wanted=2))
+    assert schedule.outcomes.count(Outcome.FINISHED) == 1
+    assert schedule.round_seconds == max(schedule.end_seconds)
+
+
+def test_only_those_that_finish_send_something_else() -> None:
+    lie = Corruption(share=1.0, kind="stale")
+    schedule = simulate(PLAN, struck(vanishes_at=[0.5, np.nan, np.nan], corruptions=(lie, lie, None)), PRICING, 0.0)
+    assert dict(schedule.corruptions) == {1: lie}
+
+
+parts = st.tuples(*[st.floats(0.0, 1.0)] * 3)
+
+
+@given(parts, parts, st.floats(0.0, 5.0), st.integers(1, 3), st.sampled_from([None, 1, 2, 3]))
+def test_whatever_happens_the_books_balance(vanish, crash, deadline, inner_rounds, wanted) -> None:
+    """Seconds lie within the round, joules are their price, and what is wasted is part of what was spent."""
+    rounds = Plan(
+        tuple(Assignment(i, 0, SPEC.deepest(1), 3, 1) for i in range(3)), (Group(0, (0, 1, 2), inner_rounds),)
+    )
+    never = np.array([x if x > 0.6 else np.nan for x in vanish])
+    conditions = struck(vanishes_at=never, crashes_at=[x if x > 0.5 else np.nan for x in crash])
+    schedule = simulate(rounds, conditions, PRICING, 0.0, rules=Rules(deadline or np.inf, wanted))
+    assert (schedule.busy_seconds <= schedule.round_seconds + 1e-9).all()
+    assert (schedule.end_seconds <= schedule.round_seconds + 1e-9).all()
+    radio = 4 * (schedule.download_seconds + schedule.upload_seconds)
+    assert schedule.joules == pytest.approx(np.array([10, 10, 20]) * schedule.compute_seconds + radio)
+    assert (schedule.wasted_seconds <= schedule.busy_seconds + 1e-9).all()
+    assert (schedule.wasted_joules <= schedule.joules + 1e-9).all()
+    assert (schedule.bytes_down <= inner_rounds * 364).all()
+    assert (schedule.bytes_up[schedule.finished] == inner_rounds * 364).all()
+    assert schedule.finished.sum() <= (wanted or 3)
+    assert not schedule.finished[~np.isnan(never)].any()

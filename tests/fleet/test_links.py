@@ -63,7 +63,7 @@ def test_traces_are_dealt_evenly_and_met_at_places_of_their_own(scenario, tmp_pa
     other = fleet_with(scenario, "{kind: trace, path: bus.json}", seed=4)
     assert [t.offset_seconds for t in again.conditions(1).up.timed] == [t.offset_seconds for t in lane.timed]
     assert [t.offset_seconds for t in other.conditions(1).up.timed] != [t.offset_seconds for t in lane.timed]
-    assert [name for name, _ in fleet.recorded] == ["t0", "t1", "t2", "t3"]
+    assert [name for name, _ in fleet.recorded] == ["t0", "t1", "t2", "t3", "presence"]
 
 
 @pytest.mark.parametrize(

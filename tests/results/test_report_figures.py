@@ -66,7 +66,7 @@ def columns(devices: list[DeviceRecord]) -> RoundDevices:
         compute_seconds=np.array([one.compute_seconds for one in devices], seconds),
         upload_seconds=np.array([one.upload_seconds for one in devices], seconds),
         waiting_seconds=np.array([one.waiting_seconds for one in devices], seconds),
-        fits=np.array([one.fits for one in devices]),
+        finished=np.array([one.finished for one in devices]),
     )
 
 
@@ -112,7 +112,7 @@ def test_segments_add_up_to_what_the_devices_spent_and_never_overlap(given_devic
         assert (starts[order][1:] >= ends[:-1] - 1e-6).all()
         total = device.download_seconds + device.compute_seconds + device.upload_seconds
         assert lengths.sum() == pytest.approx(total)
-        mates = [one for one in devices if one.group == device.group and one.fits]
+        mates = [one for one in devices if one.group == device.group and one.finished]
         slowest = max((one.download_seconds + one.compute_seconds + one.upload_seconds for one in mates), default=0)
         if device.fits:
             assert ends[-1] <= slowest + 1e-6
@@ -125,13 +125,13 @@ def test_the_last_round_is_shown_and_any_other_can_be_chosen(tmp_path: Path) -> 
     assert gantt.chosen == [2]
     assert "round 3" in gantt.views[-1]["layout"]["xaxis"]["title"]["text"]
     traces = gantt.traces()
-    assert set(traces) == {"waiting", "download", "compute", "upload", "out of memory"}
+    assert set(traces) == {"waiting", "download", "compute", "upload", "did not finish"}
     assert gantt.views[-1]["layout"]["yaxis"]["ticktext"] == ["6", "4", "2"]  # by group, then by end
     assert numbers(traces["waiting"]["x"]) == [2.5, 10.0, 10.0]
-    assert (numbers(traces["out of memory"]["x"]), numbers(traces["out of memory"]["y"])) == ([2.5], [0])
+    assert (numbers(traces["did not finish"]["x"]), numbers(traces["did not finish"]["y"])) == ([2.5], [0])
     compute = dict(zip(numbers(traces["compute"]["y"]), numbers(traces["compute"]["base"]), strict=True))
     assert compute == {0: 2.5, 1: 1.0, 2: 1.0}
-    assert "out of memory" in gantt.caption
+    assert "did not finish" in gantt.caption
 
 
 def test_many_rounds_leave_the_last_one_only(tmp_path: Path) -> None:

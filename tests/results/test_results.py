@@ -40,6 +40,7 @@ SUMMARY_KEYS = [
     "result_digest",
     "target",
 ]
+WASTE_KEYS = ["wasted_seconds", "wasted_joules", "wasted_bytes"]
 ROUND_KEYS = [
     "round",
     "emulated_seconds",
@@ -94,8 +95,16 @@ def test_a_run_without_rounds_or_accuracy_has_a_summary() -> None:
 
 def test_the_files_have_the_keys_of_the_design(tmp_path: Path) -> None:
     directory = a_run(tmp_path / "run")
-    assert list(json.loads((directory.path / "summary.json").read_text())) == SUMMARY_KEYS
-    assert list(json.loads((directory.path / "rounds.jsonl").read_text().splitlines()[0])) == ROUND_KEYS
+    assert list(json.loads((directory.path / "summary.json").read_text())) == [
+        *SUMMARY_KEYS,
+        "devices_dropped",
+        *WASTE_KEYS,
+    ]
+    assert list(json.loads((directory.path / "rounds.jsonl").read_text().splitlines()[0])) == [
+        *ROUND_KEYS,
+        "dropped_by",
+        *WASTE_KEYS,
+    ]
     assert directory.rounds() == ROUNDS
     assert directory.summary() == summarise(ROUNDS, TALLY, "completed")
 

@@ -41,11 +41,11 @@ def gantt_chart(run: ReportedRun) -> Chart:
         )
     if any((one.inner_rounds > 1).any() for one in rounds):
         parts.append(
-            "A group may aggregate several times in a round: download, computing and upload then repeat, all of equal "
-            "length, and each repetition begins when the group's slowest device has ended the one before."
+            "A group may aggregate several times in a round: download, computing and upload then repeat, each "
+            "repetition beginning when the group's slowest device has ended the one before; drawn is their mean length."
         )
-    if any(not one.fits.all() for one in rounds):
-        parts.append("Cross: out of memory; the device downloads, fails, sends nothing, and nobody waits for it.")
+    if any(not one.finished.all() for one in rounds):
+        parts.append("Cross: the device did not finish (out of memory, vanished, late, ...); what it did is wasted.")
     return Chart("A round, device by device", " ".join(parts), views)
 
 
@@ -61,13 +61,13 @@ class Segments:
 def segments(devices: RoundDevices) -> dict[str, Segments]:
     """Downloads, computing and uploads in seconds from the start of the round; rows are positions in `devices`.
 
-    A group's inner rounds are equally long, each as long as its slowest device takes; a device that fails does so
-    after its first download.
+    A group's inner rounds are drawn equally long, each as long as its slowest device takes in the mean; what a device
+    that did not finish has done is drawn as one.
     """
     _, group = np.unique(devices.groups, return_inverse=True)
     slowest = np.zeros(group.max() + 1)
-    np.maximum.at(slowest, group, np.where(devices.fits, _busy(devices), 0.0))
-    repeats = np.where(devices.fits, devices.inner_rounds, 1)
+    np.maximum.at(slowest, group, np.where(devices.finished, _busy(devices), 0.0))
+    repeats = np.where(devices.finished, devices.inner_rounds, 1)
     rows = np.repeat(np.arange(len(repeats)), repeats)
     inner_round = np.arange(len(rows)) - (np.cumsum(repeats) - repeats)[rows]
     begins = inner_round * (slowest[group] / devices.inner_rounds)[rows]
@@ -88,7 +88,7 @@ def _gantt(record: RoundRecord, devices: RoundDevices) -> go.Figure:
     order = np.lexsort((_busy(devices), devices.groups))
     order = order[look.evenly(len(order), MOST_ROWS)]
     unit = look.time_unit(record.round_seconds)
-    ends = np.where(devices.fits, record.round_seconds, devices.download_seconds)[order]
+    ends = np.where(devices.finished, record.round_seconds, _busy(devices))[order]
 
     waiting = _bars("waiting", look.GREY, np.arange(len(order)), np.zeros(len(order)), ends / unit.divisor)
     waiting.update(legendrank=WAITING_RANK, hoverinfo=None, customdata=_told(devices, order), hovertemplate=HOVER)
@@ -99,7 +99,7 @@ def _gantt(record: RoundRecord, devices: RoundDevices) -> go.Figure:
         shown = place[parts.rows] >= 0
         rows, starts, seconds = place[parts.rows][shown], parts.starts[shown], parts.seconds[shown]
         traces.append(_bars(name, COLOURS[name], rows, starts / unit.divisor, seconds / unit.divisor))
-    failed = np.flatnonzero(~devices.fits[order])
+    failed = np.flatnonzero(~devices.finished[order])
     if len(failed):
         traces.append(_crosses(failed, ends[failed] / unit.divisor))
     title = f"time since the start of round {record.round} ({unit.name})"
@@ -138,7 +138,7 @@ def _bars(name: str, colour: str, rows: Ints, starts: Floats, lengths: Floats) -
 
 def _crosses(rows: Ints, ends: Floats) -> go.Scatter:
     return go.Scatter(
-        name="out of memory",
+        name="did not finish",
         x=ends,
         y=rows,
         mode="markers",

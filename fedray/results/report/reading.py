@@ -32,7 +32,7 @@ class RoundDevices:
     compute_seconds: Floats
     upload_seconds: Floats
     waiting_seconds: Floats
-    fits: NDArray[np.bool_]
+    finished: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def _columns(round_: int, records: Iterable[TrainedDeviceRecord]) -> RoundDevice
         compute_seconds=np.array([device.compute_seconds for device in devices], np.float64),
         upload_seconds=np.array([device.upload_seconds for device in devices], np.float64),
         waiting_seconds=np.array([device.waiting_seconds for device in devices], np.float64),
-        fits=np.array([device.fits for device in devices], np.bool_),
+        finished=np.array([device.finished for device in devices], np.bool_),
     )
 
 

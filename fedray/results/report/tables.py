@@ -33,7 +33,7 @@ ROUNDS = (
     "bytes down",
     "energy (J)",
     "devices",
-    "out of memory",
+    "not finished",
     "rejected",
     "groups",
     "mean depth",

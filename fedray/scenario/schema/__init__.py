@@ -1,18 +1,23 @@
 """The scenario: every word a user may write, as frozen models. Field descriptions become the JSON Schema."""
 
+from fedray.scenario.schema.availability import (
+    Always,
+    Availability,
+    Bernoulli,
+    Corruption,
+    Diurnal,
+    Faults,
+    OnOff,
+    RecordedPresence,
+)
 from fedray.scenario.schema.base import Positive, Section, Share, Words
 from fedray.scenario.schema.costs import Costs, Topology, Twin
-from fedray.scenario.schema.fleet import (
+from fedray.scenario.schema.fleet import DefaultMode, DeviceGroup, FixedMode, Fleet, ModePolicy, RandomMode
+from fedray.scenario.schema.links import (
     ConstantLink,
-    DefaultMode,
-    DeviceGroup,
-    FixedMode,
-    Fleet,
     Link,
     LogNormalLink,
     MarkovLink,
-    ModePolicy,
-    RandomMode,
     TraceLink,
     UniformLink,
     WifiLink,
@@ -36,17 +41,23 @@ from fedray.scenario.schema.task import (
     Task,
     dataset_kinds,
 )
-from fedray.scenario.schema.training import Optimiser, Runtime, Stop, Telemetry, Training
+from fedray.scenario.schema.training import Optimiser, Policy, Runtime, Stop, Telemetry, Training
 
 __all__ = [
     "BACKBONES",
+    "Always",
+    "Availability",
+    "Bernoulli",
     "ConstantLink",
+    "Corruption",
     "Costs",
     "Dataset",
     "DefaultMode",
     "DeviceGroup",
     "Dirichlet",
+    "Diurnal",
     "Eval",
+    "Faults",
     "Files",
     "FixedMode",
     "Fleet",
@@ -59,11 +70,14 @@ __all__ = [
     "Model",
     "NaturalId",
     "NoData",
+    "OnOff",
     "Optimiser",
     "Partition",
     "Pathological",
+    "Policy",
     "Positive",
     "RandomMode",
+    "RecordedPresence",
     "Runtime",
     "Scenario",
     "Section",

@@ -1,12 +1,12 @@
-"""`fleet`: the devices, their power modes and their links."""
+"""`fleet`: the devices, their power modes, their links, when they are there and what goes wrong."""
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
+from fedray.scenario.schema.availability import Always, Availability, Faults
 from fedray.scenario.schema.base import Positive, Section
-
-Distances = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(strict=False, min_length=1)]
+from fedray.scenario.schema.links import Link, WifiLink
 
 
 class DefaultMode(Section):
@@ -32,101 +32,6 @@ class RandomMode(Section):
 ModePolicy = Annotated[DefaultMode | FixedMode | RandomMode, Field(discriminator="kind")]
 
 
-class AnyLink(Section):
-    """What every link has."""
-
-    latency_ms: float = Field(10.0, ge=0, description="Of every transfer, once.")
-    loss: float = Field(0.0, ge=0, lt=1, description="Share of packets lost and sent again: goodput falls by it.")
-
-
-class ConstantLink(AnyLink):
-    """The same bandwidth always."""
-
-    kind: Literal["constant"]
-    down_mbps: float = Field(gt=0)
-    up_mbps: float = Field(gt=0)
-
-
-class DrawnLink(AnyLink):
-    """A bandwidth drawn per device, round and direction."""
-
-    up_share: float = Field(1.0, gt=0, description="Upload bandwidth as a share of what is drawn for it.")
-
-
-class VaryingLink(DrawnLink):
-    """Bandwidth that varies between two bounds."""
-
-    low_mbps: float = Field(gt=0)
-    high_mbps: float = Field(gt=0)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "VaryingLink":
-        if self.low_mbps > self.high_mbps:
-            raise ValueError("low_mbps must not exceed high_mbps")
-        return self
-
-
-class UniformLink(VaryingLink):
-    """Bandwidth drawn uniformly per device, round and direction."""
-
-    kind: Literal["uniform"]
-
-
-class LogNormalLink(DrawnLink):
-    """Bandwidth drawn log-normally per device, round and direction: as often twice as half the median."""
-
-    kind: Literal["lognormal"]
-    median_mbps: float = Field(gt=0)
-    spread: float = Field(0.6, ge=0, description="Standard deviation of the log of the bandwidth.")
-
-
-class WifiLink(VaryingLink):
-    """WiFi at several distances (LEGEND's testbed: 2, 8, 14, 20 m; 1-30 Mb/s); devices are dealt to the distances.
-
-    The mean falls linearly from high_mbps at the nearest place to low_mbps at the farthest; each round and direction
-    varies log-normally around it, clipped to [low_mbps, high_mbps]. Mean and spread per place are reconstructed.
-    """
-
-    kind: Literal["wifi"]
-    low_mbps: float = Field(1.0, gt=0)
-    high_mbps: float = Field(30.0, gt=0)
-    distances_m: Distances = (2.0, 8.0, 14.0, 20.0)
-    spread: float = Field(0.35, ge=0, description="Standard deviation of the log of the bandwidth.")
-    latency_ms: float = Field(5.0, ge=0, description="Of every transfer, once.")
-
-
-class MarkovLink(AnyLink):
-    """A link that is good or bad by turns (Gilbert-Elliott), each state lasting exponentially long, also in a transfer.
-
-    Both directions change together. Every device has an hour of its own, repeated.
-    """
-
-    kind: Literal["markov"]
-    good_mbps: float = Field(gt=0)
-    bad_mbps: float = Field(gt=0)
-    mean_good_seconds: float = Field(60.0, ge=1)
-    mean_bad_seconds: float = Field(10.0, ge=1)
-    up_share: float = Field(1.0, gt=0, description="Upload bandwidth as a share of the state's.")
-
-
-class TraceLink(AnyLink):
-    """Recorded bandwidth over time: every device follows one trace from a place of its own, and again from its start.
-
-    Read are mahimahi packet traces (NAME.down, NAME.up or NAME.pps; a line is the millisecond at which 1,500 bytes can
-    pass), JSON objects of named series {"NAME": {"dt": seconds, "mbps": [...]}}, and folders of them, also gzipped.
-    NAME.down and NAME.up are one link's two directions; any other trace serves both.
-    """
-
-    kind: Literal["trace"]
-    path: str = Field(description="A file or a folder, relative to the scenario.")
-    up_share: float = Field(1.0, gt=0, description="Upload bandwidth as a share of the trace's.")
-
-
-Link = Annotated[
-    ConstantLink | UniformLink | LogNormalLink | WifiLink | MarkovLink | TraceLink, Field(discriminator="kind")
-]
-
-
 class DeviceGroup(Section):
     """So many devices of one profile."""
 
@@ -134,6 +39,8 @@ class DeviceGroup(Section):
     count: Positive
     modes: ModePolicy = RandomMode(kind="random")
     link: Link | None = Field(None, description="Overrides the fleet's link.")
+    availability: Availability | None = Field(None, description="Overrides the fleet's availability.")
+    faults: Faults | None = Field(None, description="Overrides the fleet's faults.")
 
 
 def _legend_testbed() -> tuple[DeviceGroup, ...]:
@@ -152,3 +59,5 @@ class Fleet(Section):
         default_factory=_legend_testbed
     )
     link: Link = WifiLink(kind="wifi")
+    availability: Availability = Always(kind="always")
+    faults: Faults = Faults()

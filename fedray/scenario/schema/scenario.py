@@ -1,5 +1,6 @@
 """The whole of a scenario."""
 
+from math import ceil
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -36,5 +37,8 @@ class Scenario(Section):
 
     @property
     def participant_count(self) -> int:
+        """Devices asked in a round, over-selection included."""
         wanted = self.training.participants
-        return self.device_count if wanted == "all" else min(wanted, self.device_count)
+        if wanted == "all":
+            return self.device_count
+        return min(ceil(wanted * self.training.policy.over_selection), self.device_count)

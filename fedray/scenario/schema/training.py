@@ -24,6 +24,15 @@ class Stop(Section):
     )
 
 
+class Policy(Section):
+    """When a round ends: when everybody is through, or sooner. What the others have done by then is wasted."""
+
+    deadline_seconds: float | None = Field(None, gt=0, description="After so long; null: never before all are through.")
+    over_selection: float = Field(
+        1.0, ge=1, description="Ask so many times `participants`, and end once that many updates are in."
+    )
+
+
 class Training(Section):
     """How long and how each device trains."""
 
@@ -32,7 +41,14 @@ class Training(Section):
     batch_size: Positive = 8
     optimiser: Optimiser = Optimiser()
     participants: Positive | Literal["all"] = Field("all", description="Devices per round, drawn anew each round.")
+    policy: Policy = Policy()
     stop: Stop = Stop()
+
+    @model_validator(mode="after")
+    def _selected(self) -> "Training":
+        if self.participants == "all" and self.policy.over_selection > 1:
+            raise ValueError("policy.over_selection needs a number of participants, not all")
+        return self
 
 
 class Runtime(Section):

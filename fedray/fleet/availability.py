@@ -1,0 +1,145 @@
+"""When devices are online: spells over a period that repeats."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedray.fleet.traces import TraceError, read_text
+from fedray.scenario.schema import Availability, Bernoulli, Diurnal, OnOff, RecordedPresence
+from fedray.scenario.source import Key, Source
+from fedray.seeds import Purpose, generator
+
+Floats = NDArray[np.float64]
+
+DAY = 86_400.0
+HOUR = 3_600.0
+
+
+@dataclass(frozen=True)
+class Spells:
+    """When a device is online: from `starts[i]` to `ends[i]` of every period, (spells,) ascending and disjoint.
+
+    The last spell may pass the end of the period and go on at the start of the next.
+    """
+
+    period: float
+    starts: Floats
+    ends: Floats
+
+    def until(self, at: float) -> float:
+        """The end of the spell under way at a time since the run began; the time itself if the device is offline."""
+        lap, rest = divmod(at, self.period)
+        for shift in (0.0, self.period):  # a spell of the period before may still go on
+            place = int(np.searchsorted(self.starts, rest + shift, side="right")) - 1
+            if place >= 0 and rest + shift < self.ends[place]:
+                if len(self.starts) == 1 and self.ends[0] - self.starts[0] >= self.period:
+                    return inf
+                return lap * self.period - shift + float(self.ends[place])
+        return at
+
+    def comes(self, at: float) -> float:
+        """When the device is next online: now, or at the start of its next spell; never if it has none."""
+        if not len(self.starts):
+            return inf
+        if self.until(at) > at:
+            return at
+        lap, rest = divmod(at, self.period)
+        place = int(np.searchsorted(self.starts, rest, side="left"))
+        if place == len(self.starts):
+            return (lap + 1) * self.period + float(self.starts[0])
+        return lap * self.period + float(self.starts[place])
+
+
+ALWAYS = Spells(DAY, np.zeros(1), np.full(1, DAY))
+
+
+def presence_of(
+    availability: Availability, seed: int, group: int, count: int, source: Source, key: Key
+) -> tuple[Spells, ...]:
+    """The spells of the `count` devices of fleet group `group`; ScenarioError at `key` for an unusable recording."""
+    if isinstance(availability, RecordedPresence):
+        try:
+            recorded = list(_recorded(Path(availability.path)))
+        except TraceError as error:
+            raise source.error((*key, "path"), availability.path, f"recorded presence: {error}") from None
+        rng = generator(seed, Purpose.PRESENCE, 0, group)
+        order = rng.permutation(np.arange(count) % len(recorded))
+        return tuple(_shifted(recorded[index], float(rng.uniform(0, recorded[index].period))) for index in order)
+    if isinstance(availability, Bernoulli | OnOff | Diurnal):
+        return tuple(_drawn(availability, seed, group, place) for place in range(count))
+    return (ALWAYS,) * count
+
+
+def of_switches(period: float, online: Sequence[bool], seconds: Sequence[float]) -> Spells:
+    """Spells from states that each last so long and together make up the period; equal neighbours are joined."""
+    begins = np.concatenate([[0.0], np.cumsum(seconds)])[:-1]
+    is_on = np.array(online, np.bool_)
+    changes = np.flatnonzero(np.diff(is_on.astype(np.int8), prepend=0) != 0)
+    starts = begins[[place for place in changes if is_on[place]]]
+    ends = np.append(begins[[place for place in changes if not is_on[place]]], [period] * bool(is_on[-1]))
+    if len(starts) > 1 and starts[0] == 0 and ends[-1] == period:  # a spell over the end of the period
+        starts, ends = starts[1:], np.append(ends[1:-1], period + ends[0])
+    return Spells(period, starts, ends)
+
+
+def _drawn(availability: Bernoulli | OnOff | Diurnal, seed: int, group: int, place: int) -> Spells:
+    """A day of a device's own, repeated."""
+    rng = generator(seed, Purpose.PRESENCE, 0, group, place)
+    if isinstance(availability, Bernoulli):
+        slots = max(1, round(DAY / availability.spell_seconds))
+        online = (rng.random(slots) < availability.share).tolist()
+        return of_switches(slots * availability.spell_seconds, online, [availability.spell_seconds] * slots)
+    if isinstance(availability, OnOff):
+        means = (availability.mean_on_seconds, availability.mean_off_seconds)
+        first = rng.random() < means[0] / sum(means)
+        lengths: list[float] = []
+        while sum(lengths) < DAY:
+            lengths.append(float(rng.exponential(means[(len(lengths) + (not first)) % 2])))
+        return of_switches(sum(lengths), [place % 2 != first for place in range(len(lengths))], lengths)
+    zone = availability.time_zones[place % len(availability.time_zones)]
+    local = availability.from_hour + availability.spread_hours * float(rng.standard_normal())
+    start = HOUR * ((local - zone - availability.start_hour) % 24)
+    return Spells(DAY, np.array([start]), np.array([start + HOUR * availability.hours]))
+
+
+def _recorded(file: Path) -> Iterator[Spells]:
+    try:
+        named = json.loads(read_text(file))
+        for name, series in named.items():
+            period = float(series["duration"])
+            came, went = np.array(series["active"], np.float64), np.array(series["inactive"], np.float64)
+            switches = np.concatenate([came, went])
+            if not 0 < period < inf or not ((switches >= 0) & (switches <= period)).all():
+                raise TraceError(f"{file}: {name}: duration is above 0, and what happens lies within it")
+            yield _between_switches(period, came, went)
+        if not named:
+            raise TraceError(f"{file} holds nobody's presence")
+    except TraceError:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        expected = '{"name": {"duration": seconds, "active": [seconds], "inactive": [seconds]}}'
+        raise TraceError(f"{file}: expected is {expected}") from None
+
+
+def _between_switches(period: float, came: Floats, went: Floats) -> Spells:
+    """Spells from comings and goings; a device whose first record is a going was there from the start."""
+    times = np.concatenate([came, went])
+    states = np.concatenate([np.ones(len(came), np.bool_), np.zeros(len(went), np.bool_)])
+    order = np.lexsort((states, times))
+    times, states = times[order], states[order]
+    first = bool(len(states)) and not states[0]
+    knots = np.concatenate([[0.0], times, [period]])
+    return of_switches(period, [first, *states.tolist()], np.diff(knots).tolist())
+
+
+def _shifted(spells: Spells, offset: float) -> Spells:
+    """The same spells, met from a later place of the period."""
+    moved = spells.starts - offset
+    laps = np.floor(moved / spells.period) * spells.period
+    order = np.argsort(moved - laps)
+    return Spells(spells.period, (moved - laps)[order], (spells.ends - offset - laps)[order])

@@ -1,0 +1,93 @@
+"""`availability` and `faults`: when devices are there, and what goes wrong with them."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from fedray.scenario.schema.base import Chance, Section, Share
+
+
+class Always(Section):
+    """Every device is online all the time."""
+
+    kind: Literal["always"]
+
+
+class Bernoulli(Section):
+    """A device is online in a share of all spells of equal length, drawn one by one."""
+
+    kind: Literal["bernoulli"]
+    share: Share
+    spell_seconds: float = Field(600.0, ge=1)
+
+
+class OnOff(Section):
+    """A device is online and offline by turns, each exponentially long (a Markov chain in continuous time)."""
+
+    kind: Literal["onoff"]
+    mean_on_seconds: float = Field(gt=1)
+    mean_off_seconds: float = Field(gt=1)
+
+
+class Diurnal(Section):
+    """A device is online once a day, at its own local hours (phones that charge at night).
+
+    The run starts at `start_hour` in zone 0; devices are dealt to the zones; each begins its hours a little earlier or
+    later than the others.
+    """
+
+    kind: Literal["diurnal"]
+    from_hour: float = Field(22.0, ge=0, lt=24, description="Local hour at which devices come online.")
+    hours: float = Field(8.0, gt=0, le=24, description="For so long.")
+    spread_hours: float = Field(1.0, ge=0, description="Standard deviation of when they come.")
+    time_zones: Annotated[tuple[float, ...], Field(strict=False, min_length=1)] = (0.0,)
+    start_hour: float = Field(22.0, ge=0, lt=24)
+
+
+class RecordedPresence(Section):
+    """Recorded times at which devices came and went, each dealt to a device, from a place of its own, repeated.
+
+    A JSON object of named series in FedScale's words: {"NAME": {"duration": seconds, "active": [seconds at which it
+    came], "inactive": [seconds at which it went]}}; may be gzipped.
+    """
+
+    kind: Literal["trace"]
+    path: str = Field(description="A file, relative to the scenario.")
+
+
+Availability = Annotated[Always | Bernoulli | OnOff | Diurnal | RecordedPresence, Field(discriminator="kind")]
+
+
+class Slowdown(Section):
+    """Other work on the device makes its computing so many times as long."""
+
+    share: Share
+    factor: float = Field(3.0, gt=1)
+
+
+class Crash(Section):
+    """The device loses what it has computed, reboots, and computes again from the start."""
+
+    share: Share
+    reboot_seconds: float = Field(60.0, ge=0)
+
+
+class Corruption(Section):
+    """The device sends something else than what it has trained."""
+
+    share: Share
+    kind: Literal["nan", "scaled", "sign-flipped", "stale"] = Field(
+        "sign-flipped",
+        description="nan: no numbers; scaled, sign-flipped: its change times factor, or -1; stale: what it received.",
+    )
+    factor: float = Field(10.0, gt=0, description="scaled: what the change is multiplied with.")
+
+
+class Faults(Section):
+    """What goes wrong, drawn per device and round; a share is the chance that it does."""
+
+    dropout: Chance = Field(0.0, description="Vanishes at some moment of its work.")
+    upload_lost: Chance = Field(0.0, description="Does all its work, and nothing arrives.")
+    slowdown: Slowdown | None = None
+    crash: Crash | None = None
+    corruption: Corruption | None = None

@@ -1,0 +1,155 @@
+"""When devices are online, and what goes wrong with them."""
+
+import json
+from math import inf
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fedray.errors import UserError
+from fedray.fleet import Fleet, build_fleet
+from fedray.fleet.availability import ALWAYS, Spells, of_switches
+from fedray.fleet.faults import mishaps
+from fedray.scenario.schema import Corruption, Faults
+from fedray.scenario.schema.availability import Crash, Slowdown
+
+OVERNIGHT = Spells(24.0, np.array([9.0, 22.0]), np.array([10.0, 30.0]))  # 9 to 10, and 22 to 6
+
+
+@pytest.mark.parametrize(
+    ("at", "until", "comes"),
+    [(9.5, 10.0, 9.5), (10.0, 10.0, 22.0), (23.0, 30.0, 23.0), (3.0, 6.0, 3.0), (6.0, 6.0, 9.0), (51.0, 54.0, 51.0)],
+)
+def test_spells_by_hand(at: float, until: float, comes: float) -> None:
+    assert OVERNIGHT.until(at) == until
+    assert OVERNIGHT.comes(at) == comes
+
+
+def test_always_and_never() -> None:
+    never = Spells(24.0, np.zeros(0), np.zeros(0))
+    assert (ALWAYS.until(1e6), ALWAYS.comes(1e6)) == (inf, 1e6)
+    assert (never.until(3.0), never.comes(3.0)) == (3.0, inf)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 5)), min_size=1, max_size=8), st.integers(0, 100))
+def test_spells_say_what_the_switches_say(states, at) -> None:
+    """Oracle: a table of seconds."""
+    online, seconds = zip(*states, strict=True)
+    table = [on for on, length in states for _ in range(length)]
+    spells = of_switches(float(len(table)), online, seconds)
+    now = at
+    while now < at + 2 * len(table) and table[now % len(table)]:
+        now += 1
+    assert spells.until(float(at)) == (inf if all(table) else now)
+    while now < at + 2 * len(table) and not table[now % len(table)]:
+        now += 1
+    assert spells.comes(float(at)) == (at if table[at % len(table)] else now if any(table) else inf)
+
+
+def fleet_of(scenario, availability: str, count: int = 400, seed: int = 1) -> Fleet:
+    groups = f"[{{profile: jetson-tx2, count: {count}}}]"
+    text = f"schema_version: 1\nseed: {seed}\nfleet: {{groups: {groups}, availability: {availability}}}\n"
+    return build_fleet(scenario(text))
+
+
+def share_online(fleet: Fleet, at: float) -> float:
+    return len(fleet.online(at, np.arange(len(fleet)))) / len(fleet)
+
+
+@pytest.mark.parametrize(
+    ("availability", "share"),
+    [
+        ("{kind: always}", 1.0),
+        ("{kind: bernoulli, share: 0.3}", 0.3),
+        ("{kind: onoff, mean_on_seconds: 300, mean_off_seconds: 900}", 0.25),
+    ],
+)
+def test_so_many_are_online_at_any_time(availability: str, share: float, scenario) -> None:
+    fleet = fleet_of(scenario, availability)
+    for at in (0.0, 5000.0, 200_000.0):
+        assert share_online(fleet, at) == pytest.approx(share, abs=0.08)
+    again, other = fleet_of(scenario, availability), fleet_of(scenario, availability, seed=2)
+    everybody = np.arange(400)
+    assert fleet.online(5000.0, everybody).tolist() == again.online(5000.0, everybody).tolist()
+    assert share == 1.0 or fleet.online(5000.0, everybody).tolist() != other.online(5000.0, everybody).tolist()
+
+
+def test_on_and_off_last_as_long_as_asked(scenario) -> None:
+    fleet = fleet_of(scenario, "{kind: onoff, mean_on_seconds: 300, mean_off_seconds: 900}")
+    lengths = np.concatenate([spells.ends - spells.starts for spells in fleet.presence])
+    gaps = np.concatenate([spells.starts[1:] - spells.ends[:-1] for spells in fleet.presence])
+    assert lengths.mean() == pytest.approx(300, rel=0.03)
+    assert gaps.mean() == pytest.approx(900, rel=0.03)
+
+
+def test_nights_go_round_the_zones(scenario) -> None:
+    """The run begins at noon in zone 0; half of the devices live 12 hours to the east, where it is midnight."""
+    words = "from_hour: 22, hours: 8, spread_hours: 0.5, time_zones: [0, 12], start_hour: 12"
+    fleet = fleet_of(scenario, f"{{kind: diurnal, {words}}}")
+    east = np.arange(1, 400, 2)
+    assert set(fleet.online(0.0, np.arange(400)).tolist()) == set(east.tolist())
+    at_two_in_the_morning = 14 * 3600.0
+    assert set(fleet.online(at_two_in_the_morning, np.arange(400)).tolist()) == set(np.arange(0, 400, 2).tolist())
+    assert share_online(fleet, 8 * 3600.0) == 0
+    assert fleet.opens(8 * 3600.0, np.arange(400)) > 8 * 3600.0
+
+
+def test_recorded_presence_is_dealt_and_repeats(scenario, tmp_path: Path) -> None:
+    phones = {
+        "a": {"duration": 100, "active": [10, 60], "inactive": [30, 80]},
+        "b": {"duration": 200, "active": [150], "inactive": [50]},  # there from the start, and again from 150
+    }
+    (tmp_path / "phones.json").write_text(json.dumps(phones))
+    fleet = fleet_of(scenario, "{kind: trace, path: phones.json}")
+    assert sorted({spells.period for spells in fleet.presence}) == [100.0, 200.0]
+    assert share_online(fleet, 12_345.0) == pytest.approx((0.4 + 0.5) / 2, abs=0.08)
+    for spells in fleet.presence:
+        online = np.mean([spells.until(float(at)) > at for at in range(int(spells.period))])
+        assert online == pytest.approx(0.4 if spells.period == 100 else 0.5, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{}", "nobody's presence"),
+        ('{"a": {"duration": 10, "active": [20], "inactive": []}}', "lies within it"),
+        ('{"a": {"active": [1]}}', "expected is"),
+        ("[]", "expected is"),
+    ],
+)
+def test_a_wrong_recording_is_named(text: str, said: str, scenario, tmp_path: Path) -> None:
+    (tmp_path / "phones.json").write_text(text)
+    with pytest.raises(UserError, match=f"fleet.availability.path.*{said}"):
+        fleet_of(scenario, "{kind: trace, path: phones.json}")
+
+
+FAULTS = Faults(
+    dropout=0.2,
+    upload_lost=0.1,
+    slowdown=Slowdown(share=0.3, factor=4.0),
+    crash=Crash(share=0.05, reboot_seconds=9.0),
+    corruption=Corruption(share=0.15, kind="stale"),
+)
+
+
+def test_faults_strike_as_often_as_asked_and_anew_every_round() -> None:
+    drawn = mishaps(FAULTS, 1, 0, 20_000, 3)
+    assert (~np.isnan(drawn.vanishes_at)).mean() == pytest.approx(0.2, abs=0.01)
+    assert np.nanmean(drawn.vanishes_at) == pytest.approx(0.5, abs=0.01)
+    assert drawn.upload_lost.mean() == pytest.approx(0.1, abs=0.01)
+    assert (drawn.slowed_by == 4.0).mean() == pytest.approx(0.3, abs=0.01)
+    assert (drawn.slowed_by == 1.0).mean() == pytest.approx(0.7, abs=0.01)
+    assert (drawn.reboot_seconds == 9.0).mean() == pytest.approx(0.05, abs=0.01)
+    assert np.mean([corruption is not None for corruption in drawn.corruptions]) == pytest.approx(0.15, abs=0.01)
+    assert (drawn.upload_lost != mishaps(FAULTS, 1, 0, 20_000, 4).upload_lost).any()
+    assert (drawn.upload_lost == mishaps(FAULTS, 1, 0, 20_000, 3).upload_lost).all()
+
+
+def test_one_fault_more_leaves_the_others_where_they_were() -> None:
+    some = mishaps(Faults(dropout=0.2), 1, 0, 500, 3)
+    more = mishaps(FAULTS, 1, 0, 500, 3)
+    assert np.array_equal(some.vanishes_at, more.vanishes_at, equal_nan=True)
+    assert not some.upload_lost.any()
