@@ -1,7 +1,7 @@
 """One synchronous round: download, compute, upload, wait, for every device; and who does not get through."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import inf, nan
 from types import MappingProxyType
@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedray.costs import Pricing, Work, joules
-from fedray.emulation.timeline import Timeline, walk
+from fedray.emulation.journey import Journey, Timeline
+from fedray.emulation.walking import walk
 from fedray.fleet import Conditions
 from fedray.protocol import Assignment, DeviceReport, Floats, Ints, Plan
 from fedray.scenario.schema import Corruption
@@ -133,10 +134,11 @@ def simulate(
     lost = np.nan_to_num(mishaps.crashes_at[devices] * slowed + mishaps.reboot_seconds[devices])
 
     fits, vanishes = memory <= limit, ~np.isnan(mishaps.vanishes_at[devices])
-    timeline = walk(plan, works, slowed + lost, conditions, started, fits=fits, stays=~vanishes)
+    journey = Journey.of(plan, works, slowed + lost, conditions, started, fits, ~vanishes)
+    timeline = walk(journey)
     offline = timeline.ends > leaves - started
     if (offline & ~vanishes).any() and len(timeline.legs) > 1:  # groups do not wait for them either
-        timeline = walk(plan, works, slowed + lost, conditions, started, fits=fits, stays=~(vanishes | offline))
+        timeline = walk(replace(journey, stays=~(vanishes | offline)))
     ends = np.where(vanishes, np.nan_to_num(mishaps.vanishes_at[devices]) * timeline.ends, timeline.ends)
     ends = np.where(offline, np.minimum(ends, leaves - started), ends)
 

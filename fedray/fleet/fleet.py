@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fedray.fleet.availability import Spells, presence_of
 from fedray.fleet.catalogue import Profile, load_catalogue
 from fedray.fleet.faults import Mishaps, mishaps
-from fedray.fleet.links import Floats, Lane, Links, open_links
+from fedray.fleet.links import Floats, Ints, Lane, Links, open_links
 from fedray.scenario import LoadedScenario
 from fedray.scenario.schema import DefaultMode, DeviceGroup, Faults, FixedMode
 from fedray.scenario.source import did_you_mean
@@ -38,20 +38,24 @@ class Conditions:
     radio_watts: Floats
     down: Lane
     up: Lane
+    cells: Ints  # of devices that share their air; -1: a link of its own
     memory_bytes: Floats
     mishaps: Mishaps
     modes: tuple[str, ...]
 
     @staticmethod
     def concatenate(parts: "Sequence[Conditions]") -> "Conditions":
+        firsts = np.cumsum([0, *(1 + part.cells.max(initial=-1) for part in parts)])
+        cells = [np.where(part.cells < 0, -1, part.cells + first) for part, first in zip(parts, firsts, strict=False)]
         columns = {
             field.name: np.concatenate([getattr(part, field.name) for part in parts])
             for field in fields(Conditions)
-            if field.name not in ("down", "up", "mishaps", "modes")
+            if field.name not in ("down", "up", "cells", "mishaps", "modes")
         }
         return Conditions(
             down=Lane.concatenate([part.down for part in parts]),
             up=Lane.concatenate([part.up for part in parts]),
+            cells=np.concatenate(cells),
             mishaps=Mishaps.concatenate([part.mishaps for part in parts]),
             modes=tuple(mode for part in parts for mode in part.modes),
             **columns,
@@ -88,6 +92,7 @@ class _Group:
             radio_watts=np.full(count, profile.board.radio_watts),
             down=down,
             up=up,
+            cells=self.links.cells,
             memory_bytes=np.full(count, float(profile.training_memory_bytes)),
             mishaps=mishaps(self.faults, seed, self.index, count, round_),
             modes=tuple(modes),

@@ -82,6 +82,11 @@ class Links(Protocol):
         """Name and SHA-256 of every trace in use, with its directions."""
         ...
 
+    @property
+    def cells(self) -> Ints:
+        """The cell that each device shares the air of, numbered from 0; -1 for a device with a link of its own."""
+        ...
+
     def lanes(self, round_: int) -> tuple[Lane, Lane]:
         """Down and up in a round."""
         ...
@@ -132,6 +137,12 @@ class _DrawnLinks:
     def recorded(self) -> list[tuple[str, str]]:
         return []
 
+    @property
+    def cells(self) -> Ints:
+        if isinstance(self.link, WifiLink) and self.link.devices_per_cell is not None:
+            return np.arange(self.count) // self.link.devices_per_cell
+        return np.full(self.count, -1)
+
     def lanes(self, round_: int) -> tuple[Lane, Lane]:
         mbps = self._drawn(round_) * (1 - self.link.loss)  # (devices, 2)
         latency = np.full(self.count, self.link.latency_ms / 1000)
@@ -176,6 +187,10 @@ class _RecordedLinks:
     def recorded(self) -> list[tuple[str, str]]:
         distinct = {pair.name: pair for pair in self.pairs}
         return sorted((name, pair.sha256) for name, pair in distinct.items())
+
+    @property
+    def cells(self) -> Ints:
+        return np.full(len(self.pairs), -1)
 
     def lanes(self, round_: int) -> tuple[Lane, Lane]:
         latency = np.full(len(self.pairs), self.link.latency_ms / 1000)

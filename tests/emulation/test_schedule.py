@@ -34,6 +34,7 @@ def truth(memory: tuple[float, ...] = (1e9, 1e9, 1e9)) -> Conditions:
         radio_watts=np.array([4.0, 4.0, 4.0]),
         down=Lane.steady(np.full(3, 0.1), np.array([0.0, 0.0, 0.5])),
         up=Lane.steady(np.full(3, 0.05), np.array([0.0, 0.0, 0.5])),
+        cells=np.full(3, -1),
         memory_bytes=np.array(memory),
         mishaps=Mishaps.none(3),
         modes=("a", "b", "c"),

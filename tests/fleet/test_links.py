@@ -88,3 +88,11 @@ def test_a_groups_own_trace_is_relative_to_the_scenario_too(scenario, tmp_path: 
     group = "{profile: jetson-tx2, count: 2, link: {kind: trace, path: a.pps}}"
     fleet = build_fleet(scenario(f"schema_version: 1\nfleet: {{groups: [{group}]}}\n"))
     assert fleet.declared_mbps() == pytest.approx([1.2, 1.2])
+
+
+def test_cells_are_numbered_through_the_groups(scenario) -> None:
+    link = "{kind: wifi, devices_per_cell: 3}"
+    groups = "[{profile: jetson-tx2, count: 4}, {profile: jetson-tx2, count: 2, link: {kind: uniform, low_mbps: 1, "
+    groups += "high_mbps: 2}}, {profile: raspberry-pi-5, count: 4}]"
+    fleet = build_fleet(scenario(f"schema_version: 1\nfleet: {{groups: {groups}, link: {link}}}\n"))
+    assert fleet.conditions(1).cells.tolist() == [0, 0, 0, 1, -1, -1, 2, 2, 2, 3]

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from fedray.scenario.schema.base import Section
+from fedray.scenario.schema.base import Positive, Section
 
 Distances = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(strict=False, min_length=1)]
 
@@ -70,6 +70,10 @@ class WifiLink(VaryingLink):
     distances_m: Distances = (2.0, 8.0, 14.0, 20.0)
     spread: float = Field(0.35, ge=0, description="Standard deviation of the log of the bandwidth.")
     latency_ms: float = Field(5.0, ge=0, description="Of every transfer, once.")
+    devices_per_cell: Positive | None = Field(
+        None,
+        description="So many devices, by id, share one access point's air in equal parts; null: none do.",
+    )
 
 
 class MarkovLink(AnyLink):

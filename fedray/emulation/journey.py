@@ -1,0 +1,104 @@
+"""What the devices of a round have before them, and what comes of it: legs of downloading, computing, uploading."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedray.costs import Work
+from fedray.fleet import Conditions
+from fedray.protocol import Floats, Ints, Plan
+
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Leg:
+    """One inner round: seconds of its parts, one after the other from `begins` on; columns of shape (assignments,).
+
+    `taking` says who takes part; the others' seconds are 0.
+    """
+
+    taking: Flags
+    begins: Floats
+    download: Floats
+    compute: Floats
+    upload: Floats
+
+    @property
+    def ends(self) -> Floats:
+        return self.begins + self.download + self.compute + self.upload
+
+    def spent(self, until: Floats) -> tuple[Floats, Floats, Floats]:
+        """Seconds of download, computing and upload until each device's moment."""
+        left = until - self.begins
+        download = np.clip(left, 0.0, self.download)
+        compute = np.clip(left - self.download, 0.0, self.compute)
+        upload = np.clip(left - self.download - self.compute, 0.0, self.upload)
+        return download, compute, upload
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """A round's legs in order; `ends`, (assignments,), is when each device has sent its last update, or has failed."""
+
+    legs: tuple[Leg, ...]
+    ends: Floats
+
+
+@dataclass(frozen=True)
+class Journey:
+    """What a timeline is walked from: a plan's works on their devices, columns of shape (assignments,).
+
+    An inner round begins when the slowest member of the group has ended the one before; nobody waits for members that
+    do not stay. Who does not fit only downloads, once. Links are those at `started` and later, in emulated seconds
+    since the run began; everything else counts from there.
+    """
+
+    devices: Ints
+    group: Ints  # place in the plan's groups
+    groups: int
+    inner_rounds: Ints
+    down_bytes: Ints
+    up_bytes: Ints
+    computing: Floats
+    conditions: Conditions
+    started: float
+    fits: Flags
+    stays: Flags
+
+    @staticmethod
+    def of(
+        plan: Plan,
+        works: Sequence[Work],
+        computing: Floats,
+        conditions: Conditions,
+        started: float,
+        fits: Flags,
+        stays: Flags,
+    ) -> "Journey":
+        """The journey of a plan's works that take so many seconds of computing."""
+        places = {group.id: place for place, group in enumerate(plan.groups)}
+        group = np.array([places[assignment.group] for assignment in plan.assignments], np.int64)
+        return Journey(
+            devices=np.array([assignment.device for assignment in plan.assignments], np.int64),
+            group=group,
+            groups=len(plan.groups),
+            inner_rounds=np.array([group.inner_rounds for group in plan.groups], np.int64)[group],
+            down_bytes=np.array([work.download_bytes for work in works], np.int64),
+            up_bytes=np.array([work.upload_bytes for work in works], np.int64),
+            computing=computing,
+            conditions=conditions,
+            started=started,
+            fits=fits,
+            stays=stays,
+        )
+
+    @property
+    def most_inner_rounds(self) -> int:
+        return int(self.inner_rounds.max(initial=0))
+
+    def takes(self, inner: int) -> Flags:
+        """Who takes part in an inner round, counted from 0."""
+        return (self.inner_rounds > inner) & (self.fits | (inner == 0))
