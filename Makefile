@@ -40,4 +40,5 @@ bench: setup  ## The measured claims of the README
 	$(BIN)/python -m benchmarks.pruning
 	$(BIN)/python benchmarks/quantisation.py
 	$(BIN)/python benchmarks/grouping.py
+	$(BIN)/python benchmarks/schedule.py
 	$(BIN)/python benchmarks/overhead.py

@@ -27,7 +27,10 @@ class Snapshot:
     bytes_down: int
     energy_joules: float
     participants: int
-    dropped: int
+    dropped_by: Mapping[str, int]
+    wasted_seconds: float
+    wasted_joules: float
+    wasted_bytes: int
     rejected: int
     mean_depth: float
     mean_rank: float
@@ -83,7 +86,16 @@ METRICS: tuple[Metric, ...] = (
     ),
     _counter("energy_joules", "Energy of all devices, compute and radio.", lambda s: s.energy_joules),
     _gauge("participants", "Devices planned in the last round.", lambda s: s.participants),
-    _counter("devices_dropped", "Devices that did not finish a round.", lambda s: s.dropped),
+    Metric(
+        "fedray_devices_dropped",
+        "counter",
+        "Times a device did not finish a round, by how it ended.",
+        lambda s: [((outcome,), count) for outcome, count in s.dropped_by.items()],
+        ("outcome",),
+    ),
+    _counter("wasted_seconds", "Time of devices spent on what came to nothing.", lambda s: s.wasted_seconds),
+    _counter("wasted_joules", "Energy of work that came to nothing.", lambda s: s.wasted_joules),
+    _counter("wasted_bytes", "Traffic of devices that did not finish.", lambda s: s.wasted_bytes),
     _counter("updates_rejected", "Updates refused as unsound.", lambda s: s.rejected),
     _gauge("adapter_depth", "Mean LoRA depth of the last round.", lambda s: s.mean_depth),
     _gauge("adapter_rank", "Mean LoRA rank of the tuned layers of the last round.", lambda s: s.mean_rank),

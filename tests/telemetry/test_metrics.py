@@ -29,7 +29,10 @@ SNAPSHOT = Snapshot(
     bytes_down=2000,
     energy_joules=55.5,
     participants=8,
-    dropped=1,
+    dropped_by={"late": 2, "out of memory": 1},
+    wasted_seconds=7.5,
+    wasted_joules=60.0,
+    wasted_bytes=900,
     rejected=2,
     mean_depth=4.5,
     mean_rank=8.0,
@@ -67,6 +70,8 @@ def test_every_declared_metric_is_served_with_its_value(exporter) -> None:
     assert samples["fedray_traffic_bytes_total", "down"] == 2000
     assert samples["fedray_devices", "jetson-tx2"] == 5
     assert samples["fedray_updates_rejected_total",] == 2
+    assert samples["fedray_devices_dropped_total", "late"] == 2
+    assert samples["fedray_wasted_joules_total",] == 60
     labels = families["fedray_round"].samples[0].labels
     assert labels == {"run": "quick-1", "method": "legend"}
 
