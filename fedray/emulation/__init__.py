@@ -1,6 +1,6 @@
 """Time passing on devices: when each starts, finishes or fails, under the virtual clock."""
 
 from fedray.emulation.corruption import corrupted
-from fedray.emulation.schedule import Outcome, Rules, Schedule, simulate
+from fedray.emulation.schedule import Limits, Outcome, Rules, Schedule, simulate
 
-__all__ = ["Outcome", "Rules", "Schedule", "corrupted", "simulate"]
+__all__ = ["Limits", "Outcome", "Rules", "Schedule", "corrupted", "simulate"]

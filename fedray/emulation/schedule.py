@@ -23,6 +23,7 @@ class Outcome(StrEnum):
     FINISHED = "finished"
     OUT_OF_MEMORY = "out of memory"
     VANISHED = "vanished"
+    BATTERY_EMPTY = "battery empty"
     UPLOAD_LOST = "upload lost"
     LATE = "late"
     SURPLUS = "surplus"
@@ -34,6 +35,18 @@ class Rules:
 
     deadline_seconds: float = inf
     wanted: int | None = None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long each assignment's device can go on, (assignments,).
+
+    When it goes offline, in seconds since the run began; the joules it has, and the watts that it is charged with.
+    """
+
+    leaves: Floats
+    charge: Floats
+    charging_watts: Floats
 
 
 @dataclass(frozen=True)
@@ -120,12 +133,9 @@ class Schedule:
 
 
 def simulate(
-    plan: Plan, conditions: Conditions, pricing: Pricing, started: float, leaves: Floats, rules: Rules
+    plan: Plan, conditions: Conditions, pricing: Pricing, started: float, limits: Limits, rules: Rules
 ) -> Schedule:
-    """The schedule of a plan under the truth of a round that starts so many emulated seconds into the run.
-
-    `leaves` is when each assignment's device goes offline, in seconds since the run began.
-    """
+    """The schedule of a plan under the truth of a round that starts so many emulated seconds into the run."""
     works = [pricing.work_of(assignment) for assignment in plan.assignments]
     devices = np.array([assignment.device for assignment in plan.assignments], np.int64)
     memory, limit = np.array([work.memory_bytes for work in works]), conditions.memory_bytes[devices]
@@ -135,16 +145,21 @@ def simulate(
 
     fits, vanishes = memory <= limit, ~np.isnan(mishaps.vanishes_at[devices])
     journey = Journey.of(plan, works, slowed + lost, conditions, started, fits, ~vanishes)
+    watts, radio = conditions.compute_watts[devices], conditions.radio_watts[devices]
     timeline = walk(journey)
-    offline = timeline.ends > leaves - started
-    if (offline & ~vanishes).any() and len(timeline.legs) > 1:  # groups do not wait for them either
-        timeline = walk(replace(journey, stays=~(vanishes | offline)))
-    ends = np.where(vanishes, np.nan_to_num(mishaps.vanishes_at[devices]) * timeline.ends, timeline.ends)
-    ends = np.where(offline, np.minimum(ends, leaves - started), ends)
+    empty = _battery_empty(timeline, watts, radio, limits)
+    cut_short = np.minimum(limits.leaves - started, empty) < timeline.ends
+    if (cut_short & ~vanishes).any() and len(timeline.legs) > 1:  # groups do not wait for them either
+        timeline = walk(replace(journey, stays=~(vanishes | cut_short)))
+        empty = _battery_empty(timeline, watts, radio, limits)
+    vanishing = np.where(vanishes, np.nan_to_num(mishaps.vanishes_at[devices]) * timeline.ends, inf)
+    vanishing = np.where(cut_short, np.minimum(vanishing, limits.leaves - started), vanishing)
+    ends = np.minimum(timeline.ends, np.minimum(vanishing, empty))
 
     outcomes = np.full(len(devices), Outcome.FINISHED, object)
     outcomes[mishaps.upload_lost[devices]] = Outcome.UPLOAD_LOST
-    outcomes[vanishes | offline] = Outcome.VANISHED
+    outcomes[vanishes | cut_short] = Outcome.VANISHED
+    outcomes[(empty < timeline.ends) & (empty <= vanishing)] = Outcome.BATTERY_EMPTY
     outcomes[~fits] = Outcome.OUT_OF_MEMORY
     ends = np.where(fits, ends, timeline.ends)
     round_seconds, outcomes = _ended_by(rules, devices, ends, outcomes)
@@ -155,7 +170,6 @@ def simulate(
     download, compute, upload = (np.sum([leg[part] for leg in spent], axis=0) for part in range(3))
     bytes_down = _bytes_sent([work.download_bytes for work in works], timeline, spent, 0)
     bytes_up = _bytes_sent([work.upload_bytes for work in works], timeline, spent, 2)
-    watts, radio = conditions.compute_watts[devices], conditions.radio_watts[devices]
     energy = joules(compute, watts, download + upload, radio)
     return Schedule(
         devices=devices,
@@ -200,6 +214,30 @@ def _ended_by(
     after[(outcomes == Outcome.FINISHED) | (ends > known)] = missed
     after[first] = Outcome.FINISHED
     return known, after
+
+
+def _battery_empty(timeline: Timeline, watts: Floats, radio: Floats, limits: Limits) -> Floats:
+    """When each device has used up its charge and what was charged since, (assignments,); inf if it has not.
+
+    Between the ends of parts of legs the balance is linear, so it is looked at there and interpolated.
+    """
+    empty = np.full(len(watts), inf)
+    if np.isinf(limits.charge).all():
+        return empty
+    before, used = np.zeros(len(watts)), -limits.charge
+    for leg in timeline.legs:
+        starts = leg.begins
+        for seconds, drawn in ((leg.download, radio), (leg.compute, watts), (leg.upload, radio)):
+            after = starts + np.where(leg.taking, seconds, 0.0)
+            rested = used - limits.charging_watts * np.maximum(starts - before, 0.0)  # waiting costs nothing
+            growth = (drawn - limits.charging_watts) * (after - starts)
+            spent = rested + growth
+            dies = np.isinf(empty) & (spent > 0)
+            share = np.divide(-rested, growth, out=np.zeros_like(spent), where=dies)
+            empty = np.where(dies, starts + share * (after - starts), empty)
+            before = starts = after
+            used = spent
+    return empty
 
 
 def _compute_seconds(works: Sequence[Work], devices: Ints, conditions: Conditions) -> Floats:

@@ -1,6 +1,18 @@
 """Who the devices are: catalogue, power modes, links; builds the fleet of a scenario."""
 
+from fedray.fleet.battery import Moment
 from fedray.fleet.catalogue import Catalogue, Family, Mode, Profile, load_catalogue
 from fedray.fleet.fleet import Conditions, Device, Fleet, build_fleet
 
-__all__ = ["Catalogue", "Conditions", "Device", "Family", "Fleet", "Mode", "Profile", "build_fleet", "load_catalogue"]
+__all__ = [
+    "Catalogue",
+    "Conditions",
+    "Device",
+    "Family",
+    "Fleet",
+    "Mode",
+    "Moment",
+    "Profile",
+    "build_fleet",
+    "load_catalogue",
+]

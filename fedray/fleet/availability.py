@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 
 DAY = 86_400.0
 HOUR = 3_600.0
+GRACE = 1e-6  # seconds: a spell that begins now has begun, however the sum of periods was rounded
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Spells:
 
     def until(self, at: float) -> float:
         """The end of the spell under way at a time since the run began; the time itself if the device is offline."""
-        lap, rest = divmod(at, self.period)
+        lap, rest = divmod(at + GRACE, self.period)
         for shift in (0.0, self.period):  # a spell of the period before may still go on
             place = int(np.searchsorted(self.starts, rest + shift, side="right")) - 1
             if place >= 0 and rest + shift < self.ends[place]:
@@ -48,11 +49,11 @@ class Spells:
             return inf
         if self.until(at) > at:
             return at
-        lap, rest = divmod(at, self.period)
+        lap, rest = divmod(at + GRACE, self.period)
         place = int(np.searchsorted(self.starts, rest, side="left"))
         if place == len(self.starts):
-            return (lap + 1) * self.period + float(self.starts[0])
-        return lap * self.period + float(self.starts[place])
+            return max(at, (lap + 1) * self.period + float(self.starts[0]))
+        return max(at, lap * self.period + float(self.starts[place]))
 
 
 ALWAYS = Spells(DAY, np.zeros(1), np.full(1, DAY))

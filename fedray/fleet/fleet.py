@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedray.fleet.availability import Spells, presence_of
+from fedray.fleet.battery import Batteries, Moment
 from fedray.fleet.catalogue import Profile, load_catalogue
 from fedray.fleet.faults import Mishaps, mishaps
 from fedray.fleet.links import Floats, Ints, Lane, Links, open_links
@@ -107,6 +108,7 @@ class Fleet:
     seed: int
     groups: tuple[_Group, ...]
     presence: tuple[Spells, ...]  # of every device
+    batteries: Batteries
 
     def __len__(self) -> int:
         return len(self.devices)
@@ -121,13 +123,25 @@ class Fleet:
         """What is true of every device in a round (rounds count from 1)."""
         return Conditions.concatenate([group.conditions(self.seed, round_) for group in self.groups])
 
-    def opens(self, at: float, eligible: NDArray[np.int64]) -> float:
-        """When a round can begin: as soon as one of these devices is online, from a time on; inf if none ever is."""
-        return min((self.presence[device].comes(at) for device in eligible), default=inf)
+    def first_moment(self) -> Moment:
+        """The world before the first round."""
+        return Moment(0.0, self.batteries.start)
 
-    def online(self, at: float, devices: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Those of some devices that are online at a time."""
-        return devices[[self.presence[device].until(at) > at for device in devices]]
+    def opens(self, moment: Moment, eligible: Ints) -> Moment | None:
+        """When a round can begin: as soon as one of these devices is online and charged; None if none ever is."""
+        charged = [self.batteries.ready(moment, device) for device in eligible.tolist()]
+        times = [
+            self.presence[device].comes(at) if at < inf else inf
+            for device, at in zip(eligible.tolist(), charged, strict=True)
+        ]
+        first = min(times, default=inf)
+        return self.batteries.charged(moment, first) if first < inf else None
+
+    def there(self, moment: Moment, devices: Ints) -> Ints:
+        """Those of some devices that are online and have their reserve."""
+        charged = self.batteries.has_reserve(moment, devices)
+        online = [self.presence[device].until(moment.seconds) > moment.seconds for device in devices.tolist()]
+        return devices[charged & np.array(online, np.bool_)]
 
     def leaves(self, at: float, devices: NDArray[np.int64]) -> Floats:
         """When some devices, online at a time, go offline."""
@@ -176,4 +190,7 @@ def build_fleet(loaded: LoadedScenario) -> Fleet:
         available = spec.availability or scenario.fleet.availability
         presence += presence_of(available, scenario.seed, index, spec.count, source, at)
         devices += [Device(len(devices) + offset, profile) for offset in range(spec.count)]
-    return Fleet(tuple(devices), scenario.seed, tuple(groups), tuple(presence))
+    batteries = Batteries.of(
+        [(group.battery or scenario.fleet.battery, group.count) for group in scenario.fleet.groups]
+    )
+    return Fleet(tuple(devices), scenario.seed, tuple(groups), tuple(presence), batteries)

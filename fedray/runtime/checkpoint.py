@@ -7,20 +7,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from fedray.adapters import AdapterSpec
 from fedray.adapters.spec import Form
 from fedray.errors import UserError
-from fedray.protocol import Values
+from fedray.protocol import Floats, Values
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The state after a completed round; `heads` are the local heads, (devices, head floats), or None.
+    """The state after a completed round; `heads` are the local heads, (devices, head floats), or None; `charge` is the
+    joules in every device's battery, (devices,).
 
     `fingerprint` is that of the data, the architecture and the boards; a resumed run must have the same.
     """
@@ -29,6 +31,7 @@ class Checkpoint:
     spec: AdapterSpec
     values: Values
     heads: Values | None
+    charge: Floats
     method: dict[str, Any]
     wall_seconds: float
     peak_memory_bytes: int
@@ -41,7 +44,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     temporary = folder / f".{final.name}.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
-    tensors = {"values": checkpoint.values}
+    tensors: dict[str, NDArray[Any]] = {"values": checkpoint.values, "charge": checkpoint.charge}
     if checkpoint.heads is not None:
         tensors["heads"] = checkpoint.heads
     save_file(tensors, temporary / "state.safetensors")
@@ -77,6 +80,7 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
             spec=_spec(**facts["spec"]),
             values=tensors["values"],
             heads=tensors.get("heads"),
+            charge=tensors["charge"],
             method=facts["method"],
             wall_seconds=float(facts["wall_seconds"]),
             peak_memory_bytes=int(facts["peak_memory_bytes"]),

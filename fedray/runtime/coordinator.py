@@ -11,6 +11,7 @@ import ray
 from fedray.adapters import as_lora, initial_values, layout_of
 from fedray.emulation import Schedule
 from fedray.errors import UserError
+from fedray.fleet import Moment
 from fedray.learning.adapted import AdaptedModel
 from fedray.learning.classifier import build, load_weights
 from fedray.protocol import Plan, ServerState
@@ -41,13 +42,10 @@ class Standing:
 
     state: ServerState
     heads: LocalHeads | None
+    moment: Moment
     records: tuple[RoundRecord, ...]
     wall_seconds: float
     peak_memory_bytes: int
-
-    @property
-    def emulated_seconds(self) -> float:
-        return self.records[-1].emulated_seconds if self.records else 0.0
 
 
 @dataclass(frozen=True)
@@ -103,20 +101,22 @@ class Coordinator:
     def run_round(self) -> RoundRecord:
         """The next round: what the server knows, decides, gets back, and learns from it."""
         clock, before, round_ = time.monotonic(), self.standing, len(self.standing.records) + 1
-        begins = self.experiment.opens(before.emulated_seconds)
-        view = self.experiment.view(round_, begins)
+        moment = self.experiment.opens(before.moment)
+        view = self.experiment.view(round_, moment)
         plan = self.method.plan(view)
-        schedule = self.experiment.schedule(round_, plan, begins)
+        schedule = self.experiment.schedule(round_, plan, moment)
         harvest = self.fieldwork.train(round_, before.state, plan, schedule, self.method, before.heads)
         state = self.method.apply(before.state, harvest.aggregate(self.method.fold()))
         heads = before.heads.replaced(harvest.heads) if before.heads else None
-        ended = begins + schedule.round_seconds
-        score = self.fieldwork.evaluate(self._judged(state, heads)) if self._is_evaluated(round_, ended) else None
+        ended = self.experiment.after(moment, schedule)
+        due = self._is_evaluated(round_, ended.seconds)
+        score = self.fieldwork.evaluate(self._judged(state, heads)) if due else None
         self.method.observe(schedule.reports(harvest.losses, harvest.measured))
-        record = round_record(round_, ended, plan, schedule, len(harvest.rejected), score)
+        record = round_record(round_, ended.seconds, plan, schedule, len(harvest.rejected), score)
         after = Standing(
             state,
             heads,
+            ended,
             (*before.records, record),
             before.wall_seconds + time.monotonic() - clock,
             max(before.peak_memory_bytes, schedule.peak_memory_bytes),
@@ -161,7 +161,7 @@ class Coordinator:
         values = initial_values(layout, self.experiment.scenario.seed)
         local = self.experiment.scenario.model.head == "local"
         heads = LocalHeads.same_for_all(values[layout.lora_size :], len(self.experiment.fleet)) if local else None
-        return Standing(ServerState(self.first_spec, values), heads, (), 0.0, 0)
+        return Standing(ServerState(self.first_spec, values), heads, self.experiment.fleet.first_moment(), (), 0.0, 0)
 
     def _resumed_standing(self) -> Standing:
         """After the last checkpoint, or before the first round if there is none; UserError if it does not fit."""
@@ -174,10 +174,9 @@ class Coordinator:
         if saved.fingerprint != self.experiment.fingerprint:
             raise UserError(f"{where}: the data, the backbone or the boards are not those the run began with")
         heads = LocalHeads(saved.heads) if saved.heads is not None else None
-        as_local = heads.values.shape if heads else None
-        if saved.values.shape != (layout_of(self.shape, saved.spec).size,) or as_local != (
-            first.heads.values.shape if first.heads else None
-        ):
+        found = (saved.values.shape, saved.charge.shape, heads.values.shape if heads else None)
+        size = layout_of(self.shape, saved.spec).size
+        if found != ((size,), first.moment.charge.shape, first.heads.values.shape if first.heads else None):
             raise UserError(f"{where}: the checkpoint does not fit the scenario")
         if saved.round > self.experiment.scenario.training.rounds:
             raise UserError(f"{where}: training.rounds: the run has already completed {saved.round}")
@@ -187,7 +186,12 @@ class Coordinator:
             raise UserError(f"{where}: rounds.jsonl lacks rounds that the checkpoint has seen")
         self.method.load_state_dict(saved.method)
         return Standing(
-            ServerState(saved.spec, saved.values), heads, records, saved.wall_seconds, saved.peak_memory_bytes
+            state=ServerState(saved.spec, saved.values),
+            heads=heads,
+            moment=Moment(records[-1].emulated_seconds, saved.charge),
+            records=records,
+            wall_seconds=saved.wall_seconds,
+            peak_memory_bytes=saved.peak_memory_bytes,
         )
 
     def _is_evaluated(self, round_: int, ended: float) -> bool:
@@ -215,6 +219,7 @@ class Coordinator:
             spec=after.state.spec,
             values=after.state.values,
             heads=after.heads.values if after.heads else None,
+            charge=after.moment.charge,
             method=self.method.state_dict(),
             wall_seconds=after.wall_seconds,
             peak_memory_bytes=after.peak_memory_bytes,

@@ -11,9 +11,9 @@ import numpy as np
 from fedray.adapters import AdapterSpec
 from fedray.aggregation import MAX_TOTAL_WEIGHT
 from fedray.costs import Pricing
-from fedray.emulation import Rules, Schedule, simulate
-from fedray.errors import UserError
-from fedray.fleet import Fleet, build_fleet
+from fedray.emulation import Limits, Rules, Schedule, simulate
+from fedray.errors import RunFailedError, UserError
+from fedray.fleet import Fleet, Moment, build_fleet
 from fedray.learning.backbone import Backbone, find_backbone, find_twin
 from fedray.learning.corpus import load_corpus
 from fedray.learning.evaluation import evaluation_blocks
@@ -71,13 +71,19 @@ class Experiment:
         """The architecture that costs are those of, where it is not the one trained."""
         return self.scenario.costs.twin.backbone if self.scenario.costs.twin else None
 
-    def opens(self, at: float) -> float:
-        """When the next round can begin, in emulated seconds: as soon as a device with examples is online."""
-        return self.fleet.opens(at, np.flatnonzero(self.examples))
+    def opens(self, moment: Moment) -> Moment:
+        """When the next round can begin: as soon as a device with examples is online and charged.
 
-    def view(self, round_: int, started: float) -> View:
-        """What the server may know before a round; devices that are offline or without examples do not take part."""
-        eligible = self.fleet.online(started, np.flatnonzero(self.examples))
+        RunFailedError if none ever will be: batteries are empty and nothing charges them.
+        """
+        opening = self.fleet.opens(moment, self._eligible)
+        if opening is None:
+            raise RunFailedError("no device will ever be online and charged again; completed rounds are kept")
+        return opening
+
+    def view(self, round_: int, moment: Moment) -> View:
+        """What the server may know before a round; who is offline, not charged or without examples takes no part."""
+        eligible = self.fleet.there(moment, self._eligible)
         devices = self.fleet.participants(round_, self.scenario.participant_count, eligible)
         return View(
             round=round_,
@@ -89,11 +95,22 @@ class Experiment:
             declared_mbps=self.fleet.declared_mbps()[devices],
         )
 
-    def schedule(self, round_: int, plan: Plan, started: float) -> Schedule:
-        """What a plan comes to under the truth of a round that starts so many emulated seconds into the run."""
+    def schedule(self, round_: int, plan: Plan, moment: Moment) -> Schedule:
+        """What a plan comes to under the truth of a round that starts at a moment."""
         devices = np.array([assignment.device for assignment in plan.assignments], np.int64)
-        leaves = self.fleet.leaves(started, devices)
-        return simulate(plan, self.fleet.conditions(round_), self.pricing, started, leaves, self._rules)
+        charging = self.fleet.batteries.charging_watts[devices]
+        limits = Limits(self.fleet.leaves(moment.seconds, devices), moment.charge[devices], charging)
+        conditions = self.fleet.conditions(round_)
+        return simulate(plan, conditions, self.pricing, moment.seconds, limits, self._rules)
+
+    def after(self, moment: Moment, schedule: Schedule) -> Moment:
+        """The world after a round."""
+        seconds, joules = schedule.round_seconds, schedule.joules
+        return self.fleet.batteries.after(moment, seconds, schedule.devices, joules)
+
+    @property
+    def _eligible(self) -> Ints:
+        return np.flatnonzero(self.examples)
 
     @property
     def _rules(self) -> Rules:
@@ -110,7 +127,6 @@ class Experiment:
             self.pricing.shape,
             [d.profile for d in self.fleet.devices],
             self.fleet.recorded,
-            self.fleet.presence,
         )
         digest = hashlib.sha256(repr(named).encode())
         if self.data is not None:
@@ -203,8 +219,8 @@ def _check_target(experiment: Experiment) -> None:
 
 
 def _check_presence(experiment: Experiment) -> None:
-    if experiment.opens(0.0) == inf:
-        problem = "no device with examples is ever online"
+    if experiment.fleet.opens(experiment.fleet.first_moment(), np.flatnonzero(experiment.examples)) is None:
+        problem = "no device with examples is ever online and charged"
         raise UserError(experiment.loaded.source.problem(("fleet", "availability"), problem))
 
 

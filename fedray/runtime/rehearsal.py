@@ -50,12 +50,12 @@ def rehearse(experiment: Experiment, round_: int) -> Rehearsal:
     rounds = experiment.scenario.training.rounds
     if not 1 <= round_ <= rounds:
         raise UserError(f"--round: given {round_}; allowed: 1 to {rounds}, the scenario's training.rounds")
-    method, ended = experiment.method(), 0.0
+    method, moment = experiment.method(), experiment.fleet.first_moment()
     for current in range(1, round_ + 1):
-        begins = experiment.opens(ended)
-        plan = method.plan(experiment.view(current, begins))
-        schedule = experiment.schedule(current, plan, begins)
-        ended = begins + schedule.round_seconds
+        moment = experiment.opens(moment)
+        plan = method.plan(experiment.view(current, moment))
+        schedule = experiment.schedule(current, plan, moment)
+        moment = experiment.after(moment, schedule)
         method.anticipate()
         method.observe(schedule.reports({}))
     devices = device_records(experiment.fleet, plan, schedule, round_)

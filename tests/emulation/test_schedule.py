@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fedray.adapters import AdapterSpec
 from fedray.costs import Pricing
-from fedray.emulation import Outcome, Rules, Schedule
+from fedray.emulation import Limits, Outcome, Rules, Schedule
 from fedray.emulation import simulate as simulate_all
 from fedray.fleet import Conditions
 from fedray.fleet.faults import Mishaps
@@ -47,10 +47,14 @@ def simulate(
     pricing: Pricing,
     started: float,
     leaves: tuple[float, ...] = (inf, inf, inf),
+    charge: tuple[float, ...] = (inf, inf, inf),
+    charging: float = 0.0,
     rules: Rules = WAIT_FOR_ALL,
 ) -> Schedule:
     """With everybody online for ever and the server waiting for all, unless said otherwise."""
-    return simulate_all(plan, conditions, pricing, started, np.array(leaves[: len(plan.assignments)]), rules)
+    count = len(plan.assignments)
+    limits = Limits(np.array(leaves[:count]), np.array(charge[:count]), np.full(count, charging))
+    return simulate_all(plan, conditions, pricing, started, limits, rules)
 
 
 def a_plan(*depths: int) -> Plan:
@@ -191,6 +195,31 @@ def test_going_offline_cuts_too_whenever_the_round_began() -> None:
     schedule = simulate(PLAN, truth(), PRICING, 1000.0, (1000.0 + cut, np.inf, np.inf))
     assert schedule.outcomes[0] is Outcome.VANISHED
     assert schedule.end_seconds[0] == pytest.approx(cut)
+
+
+def test_an_empty_battery_stops_a_device_when_its_joules_are_spent() -> None:
+    """4 W while downloading, 10 W while computing: half of the computing's joules are there, then charging pays 2 W."""
+    download, compute = CALM.download_seconds[0], CALM.compute_seconds[0]
+    joules = 4 * download + 10 * compute / 2
+    schedule = simulate(PLAN, truth(), PRICING, 0.0, charge=(joules, inf, inf))
+    assert schedule.outcomes[0] is Outcome.BATTERY_EMPTY
+    assert schedule.compute_seconds[0] == pytest.approx(compute / 2)
+    assert schedule.joules[0] == pytest.approx(joules) == pytest.approx(schedule.wasted_joules[0])
+    charged = simulate(PLAN, truth(), PRICING, 0.0, charge=(joules, inf, inf), charging=2.0)
+    at = (joules - 2 * download) / 8  # computing drains 8 W net of what the download left
+    assert charged.compute_seconds[0] == pytest.approx(at)
+    assert simulate(PLAN, truth(), PRICING, 0.0, charge=(CALM.joules[0] * 1.001, inf, inf)).finished.all()
+
+
+def test_in_a_group_of_inner_rounds_waiting_charges_a_battery() -> None:
+    """Device 1 waits for device 0 between two inner rounds; what is charged then carries it through the second."""
+    plan = Plan(tuple(Assignment(i, 0, SPEC.deepest(1), 2, 1) for i in range(2)), (Group(0, (0, 1), 2),))
+    calm = simulate(plan, truth(), PRICING, 0.0)
+    short = (inf, 0.9 * calm.joules[1])
+    assert simulate(plan, truth(), PRICING, 0.0, charge=short).outcomes[1] is Outcome.BATTERY_EMPTY
+    waits = calm.waiting_seconds[1] / 2
+    enough = 0.1 * calm.joules[1] / (waits + calm.busy_seconds[1]) * 1.01
+    assert simulate(plan, truth(), PRICING, 0.0, charge=short, charging=enough).finished.all()
 
 
 def test_a_lost_upload_is_waited_for_and_wasted_whole() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fedray.errors import UserError
-from fedray.fleet import Fleet, build_fleet
+from fedray.fleet import Fleet, Moment, build_fleet
 from fedray.fleet.availability import ALWAYS, Spells, of_switches
 from fedray.fleet.faults import mishaps
 from fedray.scenario.schema import Corruption, Faults
@@ -55,8 +55,12 @@ def fleet_of(scenario, availability: str, count: int = 400, seed: int = 1) -> Fl
     return build_fleet(scenario(text))
 
 
+def online(fleet: Fleet, at: float) -> list[int]:
+    return fleet.there(fleet.batteries.charged(fleet.first_moment(), at), np.arange(len(fleet))).tolist()
+
+
 def share_online(fleet: Fleet, at: float) -> float:
-    return len(fleet.online(at, np.arange(len(fleet)))) / len(fleet)
+    return len(online(fleet, at)) / len(fleet)
 
 
 @pytest.mark.parametrize(
@@ -72,9 +76,8 @@ def test_so_many_are_online_at_any_time(availability: str, share: float, scenari
     for at in (0.0, 5000.0, 200_000.0):
         assert share_online(fleet, at) == pytest.approx(share, abs=0.08)
     again, other = fleet_of(scenario, availability), fleet_of(scenario, availability, seed=2)
-    everybody = np.arange(400)
-    assert fleet.online(5000.0, everybody).tolist() == again.online(5000.0, everybody).tolist()
-    assert share == 1.0 or fleet.online(5000.0, everybody).tolist() != other.online(5000.0, everybody).tolist()
+    assert online(fleet, 5000.0) == online(again, 5000.0)
+    assert share == 1.0 or online(fleet, 5000.0) != online(other, 5000.0)
 
 
 def test_on_and_off_last_as_long_as_asked(scenario) -> None:
@@ -90,11 +93,13 @@ def test_nights_go_round_the_zones(scenario) -> None:
     words = "from_hour: 22, hours: 8, spread_hours: 0.5, time_zones: [0, 12], start_hour: 12"
     fleet = fleet_of(scenario, f"{{kind: diurnal, {words}}}")
     east = np.arange(1, 400, 2)
-    assert set(fleet.online(0.0, np.arange(400)).tolist()) == set(east.tolist())
+    assert set(online(fleet, 0.0)) == set(east.tolist())
     at_two_in_the_morning = 14 * 3600.0
-    assert set(fleet.online(at_two_in_the_morning, np.arange(400)).tolist()) == set(np.arange(0, 400, 2).tolist())
+    assert set(online(fleet, at_two_in_the_morning)) == set(np.arange(0, 400, 2).tolist())
     assert share_online(fleet, 8 * 3600.0) == 0
-    assert fleet.opens(8 * 3600.0, np.arange(400)) > 8 * 3600.0
+    opening = fleet.opens(Moment(8 * 3600.0, fleet.first_moment().charge), np.arange(400))
+    assert opening.seconds > 8 * 3600.0
+    assert online(fleet, opening.seconds)
 
 
 def test_recorded_presence_is_dealt_and_repeats(scenario, tmp_path: Path) -> None:
@@ -124,6 +129,45 @@ def test_a_wrong_recording_is_named(text: str, said: str, scenario, tmp_path: Pa
     (tmp_path / "phones.json").write_text(text)
     with pytest.raises(UserError, match=f"fleet.availability.path.*{said}"):
         fleet_of(scenario, "{kind: trace, path: phones.json}")
+
+
+@given(st.floats(0.1, 1e5), st.floats(0, 1), st.floats(0.01, 0.9), st.floats(0, 1e8))
+def test_who_comes_is_there(period: float, starts: float, lasts: float, at: float) -> None:
+    """However the sums of periods are rounded."""
+    spells = Spells(period, np.array([starts * period]), np.array([(starts + lasts) * period]))
+    comes = spells.comes(at)
+    assert comes >= at
+    assert spells.until(comes) > comes
+
+
+BATTERY = "{capacity_wh: 10, charging_watts: 6, reserve_share: 0.5, start_share: 0.25}"
+
+
+def battery_fleet(scenario, battery: str = BATTERY) -> Fleet:
+    groups = "[{profile: jetson-tx2, count: 2}, {profile: jetson-tx2, count: 1, battery: {capacity_wh: 1}}]"
+    return build_fleet(scenario(f"schema_version: 1\nfleet: {{groups: {groups}, battery: {battery}}}\n"))
+
+
+def test_batteries_by_hand(scenario) -> None:
+    """10 Wh are 36 kJ: from a quarter to the half that is the reserve, 9 kJ at 6 W, take 1,500 s."""
+    fleet = battery_fleet(scenario)
+    first = fleet.first_moment()
+    assert first.charge.tolist() == [9000, 9000, 3600]
+    everybody = np.arange(3)
+    assert fleet.there(first, everybody).tolist() == [2]
+    assert fleet.opens(first, everybody).seconds == 0
+    later = fleet.opens(first, np.array([0, 1]))
+    assert later.seconds == pytest.approx(1500)
+    assert fleet.there(later, everybody).tolist() == [0, 1, 2]
+    after = fleet.batteries.after(later, 100.0, np.array([0, 2]), np.array([600.0, 3000.0]))
+    assert after.seconds == pytest.approx(1600)
+    assert after.charge == pytest.approx([18_000, 18_600, 600])
+    assert fleet.batteries.charged(after, 1e6).charge == pytest.approx([36_000, 36_000, 600])
+
+
+def test_when_nothing_charges_them_there_is_no_next_round(scenario) -> None:
+    fleet = battery_fleet(scenario, "{capacity_wh: 10, reserve_share: 0.5, start_share: 0.25}")
+    assert fleet.opens(fleet.first_moment(), np.array([0, 1])) is None
 
 
 FAULTS = Faults(

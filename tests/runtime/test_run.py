@@ -7,12 +7,13 @@ import socket
 import urllib.request
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from peft import PeftModel
 
-from fedray.errors import RunInterruptedError, UserError
+from fedray.errors import RunFailedError, RunInterruptedError, UserError
 from fedray.learning.adapted import AdaptedModel
 from fedray.learning.classifier import load_classifier
 from fedray.learning.evaluation import combine, evaluate_block
@@ -324,3 +325,33 @@ def test_a_round_waits_until_somebody_is_online(run, tmp_path: Path) -> None:
     assert first.emulated_seconds == pytest.approx(10 * 3600 + first.round_seconds)
     assert second.emulated_seconds == pytest.approx(first.emulated_seconds + second.round_seconds)
     assert summary.devices_dropped == 0
+
+
+def test_batteries_drain_charge_and_survive_an_interruption(run, plain: Path, tmp_path: Path) -> None:
+    """Boards that rest between rounds until they are charged: a resumed run goes on with the charge it had."""
+    battery = ("fleet.battery={capacity_wh: 0.0002, charging_watts: 0.05, reserve_share: 0.9}", "training.rounds=6")
+
+    def interrupt(record) -> None:
+        if record.round == 3:
+            raise RunInterruptedError
+
+    run(*battery, scenario=plain, name="whole")
+    with pytest.raises(RunInterruptedError):
+        run(*battery, scenario=plain, name="broken", watching=Watching(interrupt))
+    run(*battery, scenario=plain, name="broken", resume=True)
+    whole = list(RunDirectory(tmp_path / "whole").rounds())
+    assert list(RunDirectory(tmp_path / "broken").rounds()) == whole
+    rests = [
+        later.emulated_seconds - later.round_seconds - earlier.emulated_seconds for earlier, later in pairwise(whole)
+    ]
+    assert max(rests) > 0.1
+    used = sum(record.energy_joules for record in whole)
+    assert used <= 4 * (0.0002 * 3600 + 0.05 * whole[-1].emulated_seconds) + 1e-6
+
+
+def test_batteries_that_nothing_charges_end_the_run_and_keep_its_rounds(run, plain: Path, tmp_path: Path) -> None:
+    with pytest.raises(RunFailedError, match="charged again; completed rounds are kept"):
+        run("fleet.battery={capacity_wh: 0.002}", "training.rounds=50", scenario=plain)
+    rounds = list(RunDirectory(tmp_path / "run").rounds())
+    assert 1 < len(rounds) < 50
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["rounds_completed"] == len(rounds)

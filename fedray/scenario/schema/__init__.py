@@ -3,6 +3,7 @@
 from fedray.scenario.schema.availability import (
     Always,
     Availability,
+    Battery,
     Bernoulli,
     Corruption,
     Diurnal,
@@ -47,6 +48,7 @@ __all__ = [
     "BACKBONES",
     "Always",
     "Availability",
+    "Battery",
     "Bernoulli",
     "ConstantLink",
     "Corruption",

@@ -1,4 +1,4 @@
-"""`availability` and `faults`: when devices are there, and what goes wrong with them."""
+"""`availability`, `battery` and `faults`: when devices are there, and what goes wrong with them."""
 
 from typing import Annotated, Literal
 
@@ -56,6 +56,18 @@ class RecordedPresence(Section):
 
 
 Availability = Annotated[Always | Bernoulli | OnOff | Diurnal | RecordedPresence, Field(discriminator="kind")]
+
+
+class Battery(Section):
+    """Energy that a device carries with it: work drains it, charging fills it, also during work.
+
+    Below its reserve a device takes part in no round; one that runs empty in a round has stopped.
+    """
+
+    capacity_wh: float = Field(gt=0, description="Watt hours.")
+    charging_watts: float = Field(0.0, ge=0)
+    reserve_share: Chance = Field(0.2, description="Of the capacity: needed to begin a round.")
+    start_share: Chance = Field(1.0, description="Of the capacity: the charge when the run begins.")
 
 
 class Slowdown(Section):

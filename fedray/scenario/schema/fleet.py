@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fedray.scenario.schema.availability import Always, Availability, Faults
+from fedray.scenario.schema.availability import Always, Availability, Battery, Faults
 from fedray.scenario.schema.base import Positive, Section
 from fedray.scenario.schema.links import Link, WifiLink
 
@@ -40,6 +40,7 @@ class DeviceGroup(Section):
     modes: ModePolicy = RandomMode(kind="random")
     link: Link | None = Field(None, description="Overrides the fleet's link.")
     availability: Availability | None = Field(None, description="Overrides the fleet's availability.")
+    battery: Battery | None = Field(None, description="Overrides the fleet's battery.")
     faults: Faults | None = Field(None, description="Overrides the fleet's faults.")
 
 
@@ -60,4 +61,5 @@ class Fleet(Section):
     )
     link: Link = WifiLink(kind="wifi")
     availability: Availability = Always(kind="always")
+    battery: Battery | None = Field(None, description="null: mains.")
     faults: Faults = Faults()
