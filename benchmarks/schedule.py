@@ -36,10 +36,10 @@ def main() -> None:
         experiment = prepare(loaded)
         method = experiment.method()
         first = experiment.fleet.first_moment()
-        method.plan(experiment.view(1, experiment.opens(first)))  # the first plan prices every choice once
+        method.plan(experiment.view(1, experiment.opens(first, []), []))  # the first plan prices every choice once
         clocks = [time.perf_counter()]
-        moment = experiment.opens(Moment(100.0, first.charge))
-        view = experiment.view(2, moment)
+        moment = experiment.opens(Moment(100.0, first.charge), [])
+        view = experiment.view(2, moment, [])
         clocks.append(time.perf_counter())
         plan = method.plan(view)
         clocks.append(time.perf_counter())

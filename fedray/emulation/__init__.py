@@ -1,6 +1,17 @@
 """Time passing on devices: when each starts, finishes or fails, under the virtual clock."""
 
 from fedray.emulation.corruption import corrupted
+from fedray.emulation.flights import Flights, Landing, take_off
 from fedray.emulation.schedule import Limits, Outcome, Rules, Schedule, simulate
 
-__all__ = ["Limits", "Outcome", "Rules", "Schedule", "corrupted", "simulate"]
+__all__ = [
+    "Flights",
+    "Landing",
+    "Limits",
+    "Outcome",
+    "Rules",
+    "Schedule",
+    "corrupted",
+    "simulate",
+    "take_off",
+]

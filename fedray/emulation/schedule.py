@@ -67,6 +67,7 @@ class Schedule:
     compute_seconds: Floats
     upload_seconds: Floats
     end_seconds: Floats
+    waiting_seconds: Floats  # for the group's slowest member, for other groups or for the server; 0 for who failed
     round_seconds: float
     outcomes: tuple[Outcome, ...]
     layer_seconds: Floats  # true seconds of one layer's forward pass, as the device would measure them
@@ -95,11 +96,6 @@ class Schedule:
     def busy_seconds(self) -> Floats:
         """What each device does itself."""
         return self.download_seconds + self.compute_seconds + self.upload_seconds
-
-    @property
-    def waiting_seconds(self) -> Floats:
-        """What is left of the round, for the group's slowest member or for other groups; 0 for devices that failed."""
-        return np.where(self.finished, np.maximum(self.round_seconds - self.busy_seconds, 0.0), 0.0)
 
     @property
     def mean_waiting_seconds(self) -> float:
@@ -177,6 +173,7 @@ def simulate(
         compute_seconds=compute,
         upload_seconds=upload,
         end_seconds=stops,
+        waiting_seconds=np.where(finished, np.maximum(round_seconds - (download + compute + upload), 0.0), 0.0),
         round_seconds=round_seconds,
         outcomes=tuple(outcomes),
         layer_seconds=(slowed + lost) / np.array([work.layer_passes for work in works]),

@@ -151,6 +151,8 @@ class Fleet:
         """The ids, ascending, of `count` eligible devices drawn without replacement for a round."""
         if count >= len(eligible):
             return eligible
+        if count <= 0:
+            return eligible[:0]
         order = generator(self.seed, Purpose.PARTICIPANTS, round_).permutation(len(self))
         return np.sort(order[np.isin(order, eligible)][:count])
 

@@ -14,7 +14,8 @@ from safetensors.numpy import load_file, save_file
 from fedray.adapters import AdapterSpec
 from fedray.adapters.spec import Form
 from fedray.errors import UserError
-from fedray.protocol import Floats, Values
+from fedray.protocol import Floats, ServerState, Values
+from fedray.runtime.sky import Sky
 
 FORMAT = 3
 
@@ -22,7 +23,7 @@ FORMAT = 3
 @dataclass(frozen=True)
 class Checkpoint:
     """The state after a completed round; `heads` are the local heads, (devices, head floats), or None; `charge` is the
-    joules in every device's battery, (devices,).
+    joules in every device's battery, (devices,); `sky` is what is under way.
 
     `fingerprint` is that of the data, the architecture and the boards; a resumed run must have the same.
     """
@@ -32,6 +33,7 @@ class Checkpoint:
     values: Values
     heads: Values | None
     charge: Floats
+    sky: Sky
     method: dict[str, Any]
     wall_seconds: float
     peak_memory_bytes: int
@@ -44,7 +46,11 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     temporary = folder / f".{final.name}.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
-    tensors: dict[str, NDArray[Any]] = {"values": checkpoint.values, "charge": checkpoint.charge}
+    tensors: dict[str, NDArray[Any]] = {
+        "values": checkpoint.values,
+        "charge": checkpoint.charge,
+        **checkpoint.sky.tensors(),
+    }
     if checkpoint.heads is not None:
         tensors["heads"] = checkpoint.heads
     save_file(tensors, temporary / "state.safetensors")
@@ -52,6 +58,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         "format": FORMAT,
         "round": checkpoint.round,
         "spec": asdict(checkpoint.spec),
+        "sky": checkpoint.sky.facts(),
         "method": checkpoint.method,
         "wall_seconds": checkpoint.wall_seconds,
         "peak_memory_bytes": checkpoint.peak_memory_bytes,
@@ -75,12 +82,14 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
         tensors = load_file(complete[-1] / "state.safetensors")
         if facts["format"] != FORMAT:
             raise UserError(f"{complete[-1]}: checkpoint format {facts['format']}; this fedray reads {FORMAT}")
+        spec = _spec(**facts["spec"])
         return Checkpoint(
             round=int(facts["round"]),
-            spec=_spec(**facts["spec"]),
+            spec=spec,
             values=tensors["values"],
             heads=tensors.get("heads"),
             charge=tensors["charge"],
+            sky=Sky.of(facts["sky"], tensors, ServerState(spec, tensors["values"])),
             method=facts["method"],
             wall_seconds=float(facts["wall_seconds"]),
             peak_memory_bytes=int(facts["peak_memory_bytes"]),

@@ -9,12 +9,11 @@ import numpy as np
 import ray
 
 from fedray.adapters import as_lora, initial_values, layout_of
-from fedray.emulation import Schedule
 from fedray.errors import UserError
 from fedray.fleet import Moment
 from fedray.learning.adapted import AdaptedModel
 from fedray.learning.classifier import build, load_weights
-from fedray.protocol import Plan, ServerState
+from fedray.protocol import ServerState
 from fedray.results import (
     RoundRecord,
     RunDirectory,
@@ -32,7 +31,9 @@ from fedray.runtime.fieldwork import Fieldwork, Progress
 from fedray.runtime.heads import LocalHeads
 from fedray.runtime.hosts import Hosts, HostShare
 from fedray.runtime.messages import Equipment, Harvest
+from fedray.runtime.pace import Step, pace_of
 from fedray.runtime.reporting import device_records, round_record, snapshot
+from fedray.runtime.sky import Sky
 from fedray.telemetry import Exporter
 
 
@@ -43,6 +44,7 @@ class Standing:
     state: ServerState
     heads: LocalHeads | None
     moment: Moment
+    sky: Sky
     records: tuple[RoundRecord, ...]
     wall_seconds: float
     peak_memory_bytes: int
@@ -64,6 +66,7 @@ class Coordinator:
         self.directory = directory
         self.share = share
         self.method = experiment.method()
+        self.pace = pace_of(experiment.scenario.training.schedule, self.method)
         self.shape = experiment.backbone.shape
         self.first_spec = self.method.adapter()  # the largest: what hosts make room for, also in a resumed run
         self.committing = threading.Lock()
@@ -101,27 +104,29 @@ class Coordinator:
     def run_round(self) -> RoundRecord:
         """The next round: what the server knows, decides, gets back, and learns from it."""
         clock, before, round_ = time.monotonic(), self.standing, len(self.standing.records) + 1
-        moment = self.experiment.opens(before.moment)
-        view = self.experiment.view(round_, moment)
-        plan = self.method.plan(view)
+        moment = self.experiment.opens(before.moment, before.sky.busy)
+        view = self.experiment.view(round_, moment, before.sky.busy)
+        plan = self.experiment.planned(self.method, view)
         schedule = self.experiment.schedule(round_, plan, moment)
-        harvest = self.fieldwork.train(round_, before.state, plan, schedule, self.method, before.heads)
-        state = self.method.apply(before.state, harvest.aggregate(self.method.fold()))
+        step = self.pace.step(round_, before.state, before.sky, plan, schedule, moment.seconds)
+        harvest = self.fieldwork.train(round_, step, self.method, before.heads)
+        state = self.pace.merged(round_, before.state, step, harvest)
         heads = before.heads.replaced(harvest.heads) if before.heads else None
-        ended = self.experiment.after(moment, schedule)
+        ended = self.experiment.after(moment, step.schedule)
         due = self._is_evaluated(round_, ended.seconds)
         score = self.fieldwork.evaluate(self._judged(state, heads)) if due else None
-        self.method.observe(schedule.reports(harvest.losses, harvest.measured))
-        record = round_record(round_, ended.seconds, plan, schedule, len(harvest.rejected), score)
+        self.method.observe(step.schedule.reports(harvest.losses, harvest.measured))
+        record = round_record(round_, ended.seconds, step.plan, step.schedule, len(harvest.rejected), score)
         after = Standing(
             state,
             heads,
             ended,
+            step.sky,
             (*before.records, record),
             before.wall_seconds + time.monotonic() - clock,
-            max(before.peak_memory_bytes, schedule.peak_memory_bytes),
+            max(before.peak_memory_bytes, step.schedule.peak_memory_bytes),
         )
-        self._commit(after, plan, schedule, harvest)
+        self._commit(after, step, harvest)
         return record
 
     @ray.method(concurrency_group="watch")
@@ -161,7 +166,9 @@ class Coordinator:
         values = initial_values(layout, self.experiment.scenario.seed)
         local = self.experiment.scenario.model.head == "local"
         heads = LocalHeads.same_for_all(values[layout.lora_size :], len(self.experiment.fleet)) if local else None
-        return Standing(ServerState(self.first_spec, values), heads, self.experiment.fleet.first_moment(), (), 0.0, 0)
+        return Standing(
+            ServerState(self.first_spec, values), heads, self.experiment.fleet.first_moment(), Sky(), (), 0.0, 0
+        )
 
     def _resumed_standing(self) -> Standing:
         """After the last checkpoint, or before the first round if there is none; UserError if it does not fit."""
@@ -189,6 +196,7 @@ class Coordinator:
             state=ServerState(saved.spec, saved.values),
             heads=heads,
             moment=Moment(records[-1].emulated_seconds, saved.charge),
+            sky=saved.sky,
             records=records,
             wall_seconds=saved.wall_seconds,
             peak_memory_bytes=saved.peak_memory_bytes,
@@ -205,10 +213,10 @@ class Coordinator:
         lora = state.values[: layout_of(self.shape, state.spec).lora_size]
         return ServerState(state.spec, np.concatenate([lora, heads.mean()]))
 
-    def _commit(self, after: Standing, plan: Plan, schedule: Schedule, harvest: Harvest) -> None:
+    def _commit(self, after: Standing, step: Step, harvest: Harvest) -> None:
         """Make a finished round count: lines first, then the checkpoint that says they are valid."""
         experiment, record = self.experiment, after.records[-1]
-        devices = device_records(experiment.fleet, plan, schedule, record.round)
+        devices = device_records(experiment.fleet, step.plan, step.schedule, record.round)
         reasons = {rejected.device: rejected.reason for rejected in harvest.rejected}
         lines = [
             TrainedDeviceRecord(record.round, device, harvest.loss(device.id), reasons.get(device.id))
@@ -220,6 +228,7 @@ class Coordinator:
             values=after.state.values,
             heads=after.heads.values if after.heads else None,
             charge=after.moment.charge,
+            sky=after.sky,
             method=self.method.state_dict(),
             wall_seconds=after.wall_seconds,
             peak_memory_bytes=after.peak_memory_bytes,

@@ -1,6 +1,7 @@
 """A scenario made ready: fleet, data, backbone, prices, method. No Ray yet, nothing written."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
@@ -23,7 +24,7 @@ from fedray.learning.workbench import Kit
 from fedray.methods import Method, MethodContext, build_method, resolved
 from fedray.protocol import Ints, Plan, View
 from fedray.scenario import LoadedScenario, Scenario
-from fedray.scenario.schema import NoData
+from fedray.scenario.schema import NoData, Synchronous
 
 
 @dataclass(frozen=True)
@@ -71,20 +72,23 @@ class Experiment:
         """The architecture that costs are those of, where it is not the one trained."""
         return self.scenario.costs.twin.backbone if self.scenario.costs.twin else None
 
-    def opens(self, moment: Moment) -> Moment:
-        """When the next round can begin: as soon as a device with examples is online and charged.
+    def opens(self, moment: Moment, busy: Sequence[int]) -> Moment:
+        """When the next round can begin: at once if somebody is still at work, or as soon as a device with examples is
+        online and charged.
 
         RunFailedError if none ever will be: batteries are empty and nothing charges them.
         """
+        if busy:
+            return moment
         opening = self.fleet.opens(moment, self._eligible)
         if opening is None:
             raise RunFailedError("no device will ever be online and charged again; completed rounds are kept")
         return opening
 
-    def view(self, round_: int, moment: Moment) -> View:
-        """What the server may know before a round; who is offline, not charged or without examples takes no part."""
-        eligible = self.fleet.there(moment, self._eligible)
-        devices = self.fleet.participants(round_, self.scenario.participant_count, eligible)
+    def view(self, round_: int, moment: Moment, busy: Sequence[int]) -> View:
+        """What the server may know before a round, of devices that are free, online, charged, and have examples."""
+        eligible = np.setdiff1d(self.fleet.there(moment, self._eligible), np.array(busy, np.int64))
+        devices = self.fleet.participants(round_, self.scenario.participant_count - len(busy), eligible)
         return View(
             round=round_,
             devices=devices,
@@ -95,6 +99,10 @@ class Experiment:
             declared_mbps=self.fleet.declared_mbps()[devices],
         )
 
+    def planned(self, method: Method[Any], view: View) -> Plan:
+        """The method's plan; of nobody, if nobody is free."""
+        return method.plan(view) if len(view.devices) else Plan((), ())
+
     def schedule(self, round_: int, plan: Plan, moment: Moment) -> Schedule:
         """What a plan comes to under the truth of a round that starts at a moment."""
         devices = np.array([assignment.device for assignment in plan.assignments], np.int64)
@@ -104,7 +112,7 @@ class Experiment:
         return simulate(plan, conditions, self.pricing, moment.seconds, limits, self._rules)
 
     def after(self, moment: Moment, schedule: Schedule) -> Moment:
-        """The world after a round."""
+        """The world after a round; devices that are still at work pay for it when they are done."""
         seconds, joules = schedule.round_seconds, schedule.joules
         return self.fleet.batteries.after(moment, seconds, schedule.devices, joules)
 
@@ -182,6 +190,7 @@ def prepare(loaded: LoadedScenario) -> Experiment:
     experiment = Experiment(loaded, fleet, backbone, _pricing(loaded, backbone), data, examples, histograms)
     _check_target(experiment)
     _check_presence(experiment)
+    _check_pace(experiment)
     experiment.method()
     _check_weights(experiment)
     return experiment
@@ -222,6 +231,23 @@ def _check_presence(experiment: Experiment) -> None:
     if experiment.fleet.opens(experiment.fleet.first_moment(), np.flatnonzero(experiment.examples)) is None:
         problem = "no device with examples is ever online and charged"
         raise UserError(experiment.loaded.source.problem(("fleet", "availability"), problem))
+
+
+def _check_pace(experiment: Experiment) -> None:
+    """UserError if what the scenario asks for needs rounds in lockstep."""
+    schedule, source = experiment.scenario.training.schedule, experiment.loaded.source
+    if isinstance(schedule, Synchronous):
+        return
+    method, name = experiment.method(), experiment.scenario.method["name"]
+    reason = None
+    if method.forms_groups or experiment.scenario.topology.groups is not None:
+        reason = "groups meet at the end of a round"
+    elif not method.keeps_layout:
+        reason = f"{name}'s adapter changes its shape at every aggregation"
+    elif (experiment.fleet.conditions(1).cells >= 0).any():
+        reason = "devices_per_cell lets devices share their air only if they begin together"
+    if reason:
+        raise source.error(("training", "schedule", "kind"), schedule.kind, f"synchronous, because {reason}")
 
 
 def _check_weights(experiment: Experiment) -> None:

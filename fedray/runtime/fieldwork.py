@@ -7,13 +7,13 @@ from typing import Any
 import ray
 
 from fedray.adapters import AdapterSpec, layout_of
-from fedray.emulation import Schedule
 from fedray.learning.evaluation import Score, combine
 from fedray.methods import Method
-from fedray.protocol import Assignment, Plan, ServerState
+from fedray.protocol import Assignment, ServerState
 from fedray.runtime.heads import LocalHeads
 from fedray.runtime.hosts import Hosts, cut
 from fedray.runtime.messages import Chunk, Harvest, gather, in_sequence
+from fedray.runtime.pace import Step
 from fedray.scenario.schema import Corruption
 
 CHUNKS_PER_HOST = 4  # pieces a round is cut into: enough to even out, few enough to keep folds rare
@@ -39,28 +39,26 @@ class Fieldwork:
     def train(
         self,
         round_: int,
-        state: ServerState,
-        plan: Plan,
-        schedule: Schedule,
+        step: Step,
         method: Method[Any],
         heads: LocalHeads | None,
     ) -> Harvest:
-        """Carry out a round's plan from a server state: every group its inner rounds, on its own.
+        """Carry out a round's plan, each group from its server state: its inner rounds, on its own.
 
         After each but its last a group goes on from what its members have made; the last is what the harvest holds.
         """
-        finishing = schedule.finishing(plan)
-        inner_rounds = {group.id: group.inner_rounds for group in plan.groups}
-        states = {group: state for group in inner_rounds}
+        finishing = step.schedule.finishing(step.plan)
+        inner_rounds = {group.id: group.inner_rounds for group in step.plan.groups}
+        states = dict(step.bases)
         planned = sum(inner_rounds[assignment.group] for assignment in finishing)
         self.progress = Progress(round_, 0, planned, self.hosts.deaths)
         fold = ray.put(method.fold())
         harvests: list[Harvest] = []
-        for part in range(max(inner_rounds.values())):
+        for part in range(max(inner_rounds.values(), default=0)):
             going_on = [assignment for assignment in finishing if inner_rounds[assignment.group] > part]
             going_on.sort(key=lambda assignment: assignment.group)  # a group on few hosts, so that folds are few
             parts = {group: (part, of) for group, of in inner_rounds.items()}
-            harvest = self._carry_out(round_, states, going_on, parts, schedule.corruptions, fold, heads)
+            harvest = self._carry_out(round_, states, going_on, parts, step.schedule.corruptions, fold, heads)
             for group, members in harvest.folds.items():
                 if inner_rounds[group] > part + 1:
                     states[group] = method.apply(states[group], members.result())

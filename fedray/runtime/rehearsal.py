@@ -3,11 +3,16 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from fedray.errors import UserError
+from fedray.protocol import ServerState
 from fedray.results import DeviceRecord
 from fedray.results.divergence import label_divergence
 from fedray.runtime.experiment import Experiment
+from fedray.runtime.pace import pace_of
 from fedray.runtime.reporting import device_records
+from fedray.runtime.sky import Sky
 
 
 @dataclass(frozen=True)
@@ -50,11 +55,14 @@ def rehearse(experiment: Experiment, round_: int) -> Rehearsal:
     rounds = experiment.scenario.training.rounds
     if not 1 <= round_ <= rounds:
         raise UserError(f"--round: given {round_}; allowed: 1 to {rounds}, the scenario's training.rounds")
-    method, moment = experiment.method(), experiment.fleet.first_moment()
+    method, moment, sky = experiment.method(), experiment.fleet.first_moment(), Sky()
+    state = ServerState(method.adapter(), np.zeros(0, np.float32))  # nothing is trained, so no values are looked at
+    pace = pace_of(experiment.scenario.training.schedule, method)
     for current in range(1, round_ + 1):
-        moment = experiment.opens(moment)
-        plan = method.plan(experiment.view(current, moment))
-        schedule = experiment.schedule(current, plan, moment)
+        moment = experiment.opens(moment, sky.busy)
+        planned = experiment.planned(method, experiment.view(current, moment, sky.busy))
+        step = pace.step(current, state, sky, planned, experiment.schedule(current, planned, moment), moment.seconds)
+        plan, schedule, sky = step.plan, step.schedule, step.sky
         moment = experiment.after(moment, schedule)
         method.anticipate()
         method.observe(schedule.reports({}))

@@ -18,6 +18,7 @@ from fedray.runtime.hosts import Hosts, HostShare, cut, host_share
 from fedray.runtime.messages import Equipment
 from fedray.runtime.opening import open_run
 from fedray.runtime.session import session
+from fedray.runtime.sky import Sky
 from fedray.scenario.schema import Runtime, Stop, Training
 from tests.shapes import shape
 
@@ -89,7 +90,8 @@ def a_checkpoint(round_: int = 3, heads: bool = False) -> Checkpoint:
     values = np.arange(6, dtype=np.float32)
     spec = AdapterSpec((2, 1), (0, 1), 0.5, ((2, 0), (1, 1)), "svd")
     local = np.ones((2, 3), np.float32) if heads else None
-    return Checkpoint(round_, spec, values, local, {"a": [1.5, None]}, 2.5, 99, "f")
+    charge = np.array([np.inf, 12.5])
+    return Checkpoint(round_, spec, values, local, charge, Sky(), {"a": [1.5, None]}, 2.5, 99, "f")
 
 
 @pytest.mark.parametrize("heads", [False, True])
@@ -98,6 +100,8 @@ def test_a_checkpoint_comes_back_as_it_was(heads: bool, tmp_path: Path) -> None:
     loaded = load_checkpoint(tmp_path)
     assert loaded.values.tobytes() == a_checkpoint().values.tobytes()
     assert loaded.spec == a_checkpoint().spec
+    assert loaded.charge.tolist() == [np.inf, 12.5]
+    assert loaded.sky == Sky()
     assert (loaded.heads is not None) == heads
     assert (loaded.round, loaded.method, loaded.wall_seconds, loaded.peak_memory_bytes) == (
         3,

@@ -42,14 +42,27 @@ from fedray.scenario.schema.task import (
     Task,
     dataset_kinds,
 )
-from fedray.scenario.schema.training import Optimiser, Policy, Runtime, Stop, Telemetry, Training
+from fedray.scenario.schema.training import (
+    Asynchronous,
+    Buffered,
+    Optimiser,
+    Policy,
+    RoundSchedule,
+    Runtime,
+    Stop,
+    Synchronous,
+    Telemetry,
+    Training,
+)
 
 __all__ = [
     "BACKBONES",
     "Always",
+    "Asynchronous",
     "Availability",
     "Battery",
     "Bernoulli",
+    "Buffered",
     "ConstantLink",
     "Corruption",
     "Costs",
@@ -80,6 +93,7 @@ __all__ = [
     "Positive",
     "RandomMode",
     "RecordedPresence",
+    "RoundSchedule",
     "Runtime",
     "Scenario",
     "Section",
@@ -88,6 +102,7 @@ __all__ = [
     "SizeSkewed",
     "StdlibDocs",
     "Stop",
+    "Synchronous",
     "Task",
     "Telemetry",
     "Topology",

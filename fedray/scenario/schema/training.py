@@ -33,6 +33,39 @@ class Policy(Section):
     )
 
 
+class Synchronous(Section):
+    """A round begins when the one before has ended, for everybody (FedAvg)."""
+
+    kind: Literal["synchronous"]
+
+
+class Buffered(Section):
+    """Semi-asynchronous (FedBuff): the server steps once `buffer` updates are in; the others go on meanwhile.
+
+    A round is one such step. An update counts (1 + staleness)^-staleness_exponent, staleness being the steps since its
+    device started; that device starts again after the step. `training.participants` are under way at a time.
+    """
+
+    kind: Literal["buffered"]
+    buffer: Positive = 10
+    server_learning_rate: float = Field(1.0, gt=0)
+    staleness_exponent: float = Field(0.5, ge=0)
+
+
+class Asynchronous(Section):
+    """Every update is a server step of its own (FedAsync): the global adapter moves towards it by a share.
+
+    The share is mixing * (1 + staleness)^-staleness_exponent. A round is one such step.
+    """
+
+    kind: Literal["asynchronous"]
+    mixing: float = Field(0.6, gt=0, le=1)
+    staleness_exponent: float = Field(0.5, ge=0)
+
+
+RoundSchedule = Annotated[Synchronous | Buffered | Asynchronous, Field(discriminator="kind")]
+
+
 class Training(Section):
     """How long and how each device trains."""
 
@@ -41,6 +74,7 @@ class Training(Section):
     batch_size: Positive = 8
     optimiser: Optimiser = Optimiser()
     participants: Positive | Literal["all"] = Field("all", description="Devices per round, drawn anew each round.")
+    schedule: RoundSchedule = Synchronous(kind="synchronous")
     policy: Policy = Policy()
     stop: Stop = Stop()
 
@@ -48,6 +82,8 @@ class Training(Section):
     def _selected(self) -> "Training":
         if self.participants == "all" and self.policy.over_selection > 1:
             raise ValueError("policy.over_selection needs a number of participants, not all")
+        if self.policy != Policy() and not isinstance(self.schedule, Synchronous):
+            raise ValueError("policy: given one; allowed: none unless schedule.kind is synchronous")
         return self
 
 

@@ -1,0 +1,97 @@
+"""Who is done in a round and what becomes of their updates: all in lockstep, or each on its own time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from fedray.aggregation.staleness import Arrival, buffered, mixed
+from fedray.emulation import Schedule, take_off
+from fedray.methods import Method
+from fedray.protocol import Plan, ServerState
+from fedray.runtime.messages import Harvest
+from fedray.runtime.sky import Sky
+from fedray.scenario.schema import Asynchronous, Buffered, RoundSchedule, Synchronous
+
+
+@dataclass(frozen=True)
+class Step:
+    """A round as it is carried out: who is done, from which state each group started, what is under way after it."""
+
+    plan: Plan
+    schedule: Schedule
+    bases: Mapping[int, ServerState]
+    sky: Sky
+
+
+class Pace(Protocol):
+    """How rounds follow each other."""
+
+    def step(self, round_: int, state: ServerState, sky: Sky, plan: Plan, schedule: Schedule, at: float) -> Step:
+        """The round in which a plan begins from a state at a time, with its schedule."""
+        ...
+
+    def merged(self, round_: int, state: ServerState, step: Step, harvest: Harvest) -> ServerState:
+        """The next state."""
+        ...
+
+
+def pace_of(schedule: RoundSchedule, method: Method[Any]) -> Pace:
+    """The pace of a scenario."""
+    return Lockstep(method) if isinstance(schedule, Synchronous) else OwnTime(schedule, method)
+
+
+@dataclass(frozen=True)
+class Lockstep:
+    """Everybody who begins a round ends it; the method folds and applies."""
+
+    method: Method[Any]
+
+    def step(self, round_: int, state: ServerState, sky: Sky, plan: Plan, schedule: Schedule, at: float) -> Step:
+        return Step(plan, schedule, {group.id: state for group in plan.groups}, sky)
+
+    def merged(self, round_: int, state: ServerState, step: Step, harvest: Harvest) -> ServerState:
+        return self.method.apply(state, harvest.aggregate(self.method.fold()))
+
+
+@dataclass(frozen=True)
+class OwnTime:
+    """A round is a server step: as soon as enough updates are in, whichever state they started from.
+
+    The method says what each version's updates come to, as if they were all; the schedule says how versions are mixed.
+    Every update weighs the same.
+    """
+
+    schedule: Buffered | Asynchronous
+    method: Method[Any]
+
+    def step(self, round_: int, state: ServerState, sky: Sky, plan: Plan, schedule: Schedule, at: float) -> Step:
+        version = round_ - 1
+        states = {**sky.versions, version: state}
+        alike = tuple(replace(assignment, weight=1) for assignment in plan.assignments)
+        under_way = take_off(sky.flights, Plan(alike, plan.groups), schedule, version, at)
+        wanted = self.schedule.buffer if isinstance(self.schedule, Buffered) else 1
+        landing, left = under_way.land(wanted, at)
+        bases = {group.id: states[group.id] for group in landing.plan.groups}
+        after = Sky(left, {one: states[one] for one in left.versions}) if left else Sky()
+        return Step(landing.plan, landing.schedule, bases, after)
+
+    def merged(self, round_: int, state: ServerState, step: Step, harvest: Harvest) -> ServerState:
+        refused = {rejected.device for rejected in harvest.rejected}
+        arrived = [one for one in step.schedule.finishing(step.plan) if one.device not in refused]
+        arrivals = [
+            Arrival(
+                base=step.bases[version].values,
+                mean=self.method.apply(step.bases[version], fold.result()).values,
+                count=sum(one.group == version for one in arrived),
+                staleness=round_ - 1 - version,
+            )
+            for version, fold in sorted(harvest.folds.items())
+        ]
+        if not arrivals:
+            return state
+        exponent = self.schedule.staleness_exponent
+        if isinstance(self.schedule, Buffered):
+            values = buffered(state.values, arrivals, self.schedule.server_learning_rate, exponent)
+        else:
+            values = mixed(state.values, arrivals[0], self.schedule.mixing, exponent)
+        return replace(state, values=values)
