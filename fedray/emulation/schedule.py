@@ -80,6 +80,7 @@ class Schedule:
     joules: Floats
     wasted_seconds: Floats  # of computing and transfers
     wasted_joules: Floats
+    wasted_bytes: Ints
     corruptions: Mapping[int, Corruption]  # by device, of those that finish
 
     @property
@@ -101,11 +102,6 @@ class Schedule:
     def mean_waiting_seconds(self) -> float:
         """Over the devices that finished."""
         return float(self.waiting_seconds[self.finished].mean()) if self.finished.any() else 0.0
-
-    @property
-    def wasted_bytes(self) -> int:
-        """Sent both ways by devices that did not finish."""
-        return int((self.bytes_down + self.bytes_up)[~self.finished].sum())
 
     @property
     def peak_memory_bytes(self) -> int:
@@ -164,8 +160,7 @@ def simulate(
     finished = outcomes == Outcome.FINISHED
     spent = [leg.spent(stops) for leg in timeline.legs]
     download, compute, upload = (np.sum([leg[part] for leg in spent], axis=0) for part in range(3))
-    bytes_down = _bytes_sent([work.download_bytes for work in works], timeline, spent, 0)
-    bytes_up = _bytes_sent([work.upload_bytes for work in works], timeline, spent, 2)
+    bytes_down, bytes_up = _bytes_through(journey, timeline, stops)
     energy = joules(compute, watts, download + upload, radio)
     return Schedule(
         devices=devices,
@@ -186,6 +181,7 @@ def simulate(
         joules=energy,
         wasted_seconds=np.where(finished, lost, download + compute + upload),
         wasted_joules=np.where(finished, lost * watts, energy),
+        wasted_bytes=np.where(finished, 0, bytes_down + bytes_up),
         corruptions={
             int(device): corruption
             for device, done in zip(devices, finished, strict=True)
@@ -251,16 +247,21 @@ def _compute_seconds(works: Sequence[Work], devices: Ints, conditions: Condition
     return seconds
 
 
-def _bytes_sent(
-    size_bytes: Sequence[int], timeline: Timeline, spent: Sequence[tuple[Floats, Floats, Floats]], part: int
-) -> Ints:
-    """Bytes of one direction (part 0 or 2 of a leg) that were through when each device stopped."""
-    sent = np.zeros(len(size_bytes))
-    for leg, seconds in zip(timeline.legs, spent, strict=True):
-        whole = leg.download if part == 0 else leg.upload
-        sent += np.divide(seconds[part], whole, out=np.zeros_like(whole), where=whole > 0)
-    whole_bytes: Ints = np.floor(sent * np.array(size_bytes) + 1e-6).astype(np.int64)
-    return whole_bytes
+def _bytes_through(journey: Journey, timeline: Timeline, stops: Floats) -> tuple[Ints, Ints]:
+    """Bytes of all legs, down and up, that were through when each device stopped."""
+    down, up = np.zeros(len(stops), np.int64), np.zeros(len(stops), np.int64)
+    devices, lanes = journey.devices, journey.conditions
+    for leg in timeline.legs:
+        downloaded, _, uploaded = leg.spent(stops)
+        begun = leg.taking & (leg.begins <= stops)
+        start = journey.started + leg.begins
+        through = lanes.down.transferred_bytes(devices, journey.down_bytes, start, leg.download, downloaded)
+        down += np.where(begun, through, 0)
+        ready = leg.begins + leg.download + leg.compute
+        start = journey.started + ready
+        through = lanes.up.transferred_bytes(devices, journey.up_bytes, start, leg.upload, uploaded)
+        up += np.where(begun & journey.fits & (ready <= stops), through, 0)
+    return down, up
 
 
 def _goodput(size_bytes: Ints, seconds: Floats) -> Floats:

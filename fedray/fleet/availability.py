@@ -1,7 +1,7 @@
 """When devices are online: spells over a period that repeats."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -61,6 +61,17 @@ class Spells:
 ALWAYS = Spells(DAY, np.zeros(1), np.full(1, DAY))
 
 
+def spell_lengths(rng: np.random.Generator, mean_on: float, mean_off: float, period: float) -> tuple[Floats, bool]:
+    """Exponential lengths by turns until a period is full, and whether the first is on (as often as time is on)."""
+    first = bool(rng.random() < mean_on / (mean_on + mean_off))
+    means = np.array([mean_on, mean_off] if first else [mean_off, mean_on])
+    lengths = np.zeros(0)
+    while lengths.sum() < period:
+        some = 1 + int(period / means.sum())
+        lengths = np.concatenate([lengths, (rng.standard_exponential((some, 2)) * means).ravel()])
+    return lengths[: 1 + int(np.searchsorted(np.cumsum(lengths), period))], first
+
+
 def presence_of(
     availability: Availability, seed: int, group: int, count: int, source: Source, key: Key
 ) -> tuple[Spells, ...]:
@@ -78,13 +89,13 @@ def presence_of(
     return (ALWAYS,) * count
 
 
-def of_switches(period: float, online: Sequence[bool], seconds: Sequence[float]) -> Spells:
+def of_switches(period: float, online: NDArray[np.bool_], seconds: Floats) -> Spells:
     """Spells from states that each last so long and together make up the period; equal neighbours are joined."""
-    begins = np.concatenate([[0.0], np.cumsum(seconds)])[:-1]
-    is_on = np.array(online, np.bool_)
-    changes = np.flatnonzero(np.diff(is_on.astype(np.int8), prepend=0) != 0)
-    starts = begins[[place for place in changes if is_on[place]]]
-    ends = np.append(begins[[place for place in changes if not is_on[place]]], [period] * bool(is_on[-1]))
+    begins = np.concatenate([[0.0], np.cumsum(seconds)[:-1]])
+    changes = np.diff(online.astype(np.int8), prepend=0)
+    starts, ends = begins[changes > 0], begins[changes < 0]
+    if online[-1]:
+        ends = np.append(ends, period)
     if len(starts) > 1 and starts[0] == 0 and ends[-1] == period:  # a spell over the end of the period
         starts, ends = starts[1:], np.append(ends[1:-1], period + ends[0])
     return Spells(period, starts, ends)
@@ -95,15 +106,12 @@ def _drawn(availability: Bernoulli | OnOff | Diurnal, seed: int, group: int, pla
     rng = generator(seed, Purpose.PRESENCE, 0, group, place)
     if isinstance(availability, Bernoulli):
         slots = max(1, round(DAY / availability.spell_seconds))
-        online = (rng.random(slots) < availability.share).tolist()
-        return of_switches(slots * availability.spell_seconds, online, [availability.spell_seconds] * slots)
+        online = rng.random(slots) < availability.share
+        seconds = np.full(slots, availability.spell_seconds)
+        return of_switches(float(seconds.sum()), online, seconds)
     if isinstance(availability, OnOff):
-        means = (availability.mean_on_seconds, availability.mean_off_seconds)
-        first = rng.random() < means[0] / sum(means)
-        lengths: list[float] = []
-        while sum(lengths) < DAY:
-            lengths.append(float(rng.exponential(means[(len(lengths) + (not first)) % 2])))
-        return of_switches(sum(lengths), [place % 2 != first for place in range(len(lengths))], lengths)
+        lengths, first = spell_lengths(rng, availability.mean_on_seconds, availability.mean_off_seconds, DAY)
+        return of_switches(float(lengths.sum()), np.arange(len(lengths)) % 2 != first, lengths)
     zone = availability.time_zones[place % len(availability.time_zones)]
     local = availability.from_hour + availability.spread_hours * float(rng.standard_normal())
     start = HOUR * ((local - zone - availability.start_hour) % 24)
@@ -137,7 +145,7 @@ def _between_switches(period: float, came: Floats, went: Floats) -> Spells:
     times, states = times[order], states[order]
     first = bool(len(states)) and not states[0]
     knots = np.concatenate([[0.0], times, [period]])
-    return of_switches(period, [first, *states.tolist()], np.diff(knots).tolist())
+    return of_switches(period, np.concatenate([[first], states]), np.diff(knots))
 
 
 def _shifted(spells: Spells, offset: float) -> Spells:

@@ -7,6 +7,7 @@ Adding a board is adding a YAML file there, or in a folder of one's own named by
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
@@ -34,7 +35,7 @@ class Family(Section):
     compute_utilisation: float = Field(gt=0, le=1, description="Share of peak FLOP/s in large matrix products.")
     bandwidth_utilisation: float = Field(gt=0, le=1, description="Share of peak memory bandwidth in large copies.")
     launch_microseconds: float = Field(ge=0, description="What every kernel costs besides its work.")
-    sources: dict[str, str]
+    sources: dict[str, Annotated[str, Field(min_length=1)]]
 
     @model_validator(mode="after")
     def _complete(self) -> "Family":
@@ -59,7 +60,7 @@ class Board(Section):
     radio_watts: float = Field(ge=0, description="Drawn while sending or receiving.")
     default_mode: str
     modes: dict[str, Mode] = Field(min_length=1)
-    sources: dict[str, str]
+    sources: dict[str, Annotated[str, Field(min_length=1)]]
 
     @model_validator(mode="after")
     def _complete(self) -> "Board":
@@ -134,7 +135,7 @@ def load_catalogue(extra: Path | None = None) -> Catalogue:
     families: dict[str, Family] = {}
     for folder in folders:
         if (folder / FAMILIES).is_file():
-            source = read_source(folder / FAMILIES)
+            source = read_source(folder / FAMILIES, "a file of families is a mapping with the key 'families'")
             for name, family in validate(Families, source.data, source).families.items():
                 if name in families:
                     raise source.error(("families", name), name, "a name the catalogue does not have yet")
@@ -144,7 +145,7 @@ def load_catalogue(extra: Path | None = None) -> Catalogue:
         for path in sorted(folder.glob("*.yaml")):
             if path.name == FAMILIES:
                 continue
-            source = read_source(path)
+            source = read_source(path, "a board is a mapping with the key 'name'")
             board = validate(Board, source.data, source)
             if board.name in profiles:
                 raise source.error(("name",), board.name, "a name the catalogue does not have yet")

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fedray.fleet.availability import spell_lengths
 from fedray.fleet.traces import Trace, TraceError, TracePair, of_rates, read_traces
 from fedray.scenario.schema import ConstantLink, Link, LogNormalLink, MarkovLink, TraceLink, UniformLink, WifiLink
 from fedray.scenario.source import Key, Source
@@ -29,6 +30,9 @@ class Timed:
 
     def transfer_seconds(self, size_bytes: float, start: float) -> float:
         return self.trace.transfer_seconds(8 * size_bytes / self.share, start + self.offset_seconds)
+
+    def transferred_bytes(self, start: float, seconds: float) -> float:
+        return self.trace.transferred_bits(start + self.offset_seconds, seconds) * self.share / 8
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,24 @@ class Lane:
                 seconds[place] = timed.transfer_seconds(float(size_bytes[place]), begins)
         latent: Floats = self.latency_seconds[devices] + seconds
         return latent
+
+    def transferred_bytes(
+        self, devices: Ints, size_bytes: Ints, start_seconds: Floats, whole_seconds: Floats, seconds: Floats
+    ) -> Ints:
+        """Bytes through after so many of a transfer's whole seconds; columns of shape (transfers,).
+
+        Nothing passes in the latency. Then the bytes of a trace are those recorded; others pass evenly, in a cell too.
+        """
+        after = np.maximum(seconds - self.latency_seconds[devices], 0.0)
+        moving = np.maximum(whole_seconds - self.latency_seconds[devices], 0.0)
+        share = np.divide(after, moving, out=np.zeros_like(after), where=moving > 0)
+        through = np.where(seconds >= whole_seconds, 1.0, share) * size_bytes
+        for place in np.flatnonzero((seconds > 0) & (seconds < whole_seconds)):
+            if timed := self.timed[devices[place]]:
+                begins = float(start_seconds[place] + self.latency_seconds[devices[place]])
+                through[place] = min(timed.transferred_bytes(begins, float(after[place])), size_bytes[place])
+        whole_bytes: Ints = np.floor(through + 1e-6).astype(np.int64)
+        return whole_bytes
 
 
 class Links(Protocol):
@@ -208,13 +230,7 @@ class _RecordedLinks:
 def _fading(link: MarkovLink, seed: int, group: int, place: int) -> TracePair:
     """A device's hour of good and bad states, beginning in either with the share of time it takes."""
     rng = generator(seed, Purpose.FADES, 0, group, place)
-    means, rates = (link.mean_good_seconds, link.mean_bad_seconds), (link.good_mbps, link.bad_mbps)
-    state = int(rng.random() >= means[0] / sum(means))
-    seconds: list[float] = []
-    mbps: list[float] = []
-    while sum(seconds) < MARKOV_PERIOD:
-        seconds.append(float(rng.exponential(means[state])))
-        mbps.append(rates[state])
-        state = 1 - state
-    trace = of_rates(np.array(seconds), np.array(mbps))
+    lengths, good = spell_lengths(rng, link.mean_good_seconds, link.mean_bad_seconds, MARKOV_PERIOD)
+    is_good = np.arange(len(lengths)) % 2 != good
+    trace = of_rates(lengths, np.where(is_good, link.good_mbps, link.bad_mbps))
     return TracePair("markov", trace, trace)

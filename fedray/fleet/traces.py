@@ -47,6 +47,10 @@ class Trace:
         place = int(np.searchsorted(self.seconds, rest, side="left"))
         return laps * float(self.bits[-1]) + _between(self.seconds, self.bits, place, rest)
 
+    def transferred_bits(self, start: float, seconds: float) -> float:
+        """What passes in some seconds from a time on."""
+        return self.passed(start + seconds) - self.passed(start)
+
     def transfer_seconds(self, size_bits: float, start: float) -> float:
         """How long so many bits take that begin at a time: until as much more has passed.
 
@@ -120,7 +124,7 @@ def _files(path: Path) -> list[Path]:
     if path.is_dir():
         return sorted(each for each in path.iterdir() if _bare(each).endswith(KINDS))
     link = _link_name(_bare(path))
-    if link == _bare(path):
+    if link == _bare(path) or not path.is_file():
         return [path]
     return sorted(each for each in path.parent.iterdir() if _bare(each) in (f"{link}.down", f"{link}.up"))
 
@@ -142,7 +146,8 @@ def _read(file: Path) -> Iterator[tuple[str, Trace]]:
     try:
         times = np.array(text.split(), np.int64).astype(np.float64)
     except (ValueError, OverflowError):
-        raise TraceError(f"{file}: a packet trace has one whole number of milliseconds a line") from None
+        wrong = next((n for n, line in enumerate(text.splitlines(), 1) if not _whole_number(line)), 1)
+        raise TraceError(f"{file}:{wrong}: a packet trace has one whole number of milliseconds a line") from None
     if not len(times) or times[-1] <= 0 or (np.diff(times) < 0).any() or times[0] < 0:
         raise TraceError(f"{file}: the milliseconds of a packet trace ascend from 0 and end above it")
     yield _bare(file), of_packets(times)
@@ -175,6 +180,10 @@ def read_text(file: Path) -> str:
         raise TraceError(f"{file}: not text") from None
     except (OSError, EOFError) as error:
         raise TraceError(f"{file}: cannot be read: {error}") from None
+
+
+def _whole_number(line: str) -> bool:
+    return not line.strip() or (line.strip().isascii() and line.strip().isdigit())
 
 
 def _between(along: Floats, values: Floats, place: int, at: float) -> float:

@@ -15,8 +15,8 @@ class RoundRecord:
     `emulated_seconds` is the end of the round since the run began; `accuracy` and `loss` are the global model's on
     the evaluated test examples, null in rounds without evaluation; `dropped` counts devices that did not finish,
     `dropped_by` how (see DeviceRecord), `rejected` updates that were refused; mean depth and rank are over the planned
-    devices, mean waiting over those that finished. Wasted is what devices that did not finish have spent (it is
-    contained in the sums), and what a crash made one compute twice.
+    devices, mean waiting over those that finished. Wasted is what devices that did not finish or were
+    refused have spent (it is contained in the sums), and what a crash made one compute twice.
     """
 
     round: int

@@ -116,7 +116,8 @@ class Coordinator:
         due = self._is_evaluated(round_, ended.seconds)
         score = self.fieldwork.evaluate(self._judged(state, heads)) if due else None
         self.method.observe(step.schedule.reports(harvest.losses, harvest.measured))
-        record = round_record(round_, ended.seconds, step.plan, step.schedule, len(harvest.rejected), score)
+        refused = [rejected.device for rejected in harvest.rejected]
+        record = round_record(round_, ended.seconds, step.plan, step.schedule, refused, score)
         after = Standing(
             state,
             heads,

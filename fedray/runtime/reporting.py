@@ -49,10 +49,11 @@ def round_record(
     ended: float,
     plan: Plan,
     schedule: Schedule,
-    rejected: int,
+    rejected: Sequence[int],
     score: Score | None,
 ) -> RoundRecord:
-    """The record of a round that ended at `ended` emulated seconds."""
+    """The record of a round that ended at `ended` emulated seconds; what `rejected` devices did came to nothing."""
+    refused = np.isin(schedule.devices, rejected)
     specs = [assignment.spec for assignment in plan.assignments]
     return RoundRecord(
         round=round_,
@@ -66,14 +67,14 @@ def round_record(
         energy_joules=float(schedule.joules.sum()),
         participants=len(plan.assignments),
         dropped=int((~schedule.finished).sum()),
-        rejected=rejected,
+        rejected=len(rejected),
         groups=len(plan.groups),
         mean_depth=float(np.mean([spec.depth for spec in specs])),
         mean_rank=float(np.mean([np.mean(spec.trained_ranks) for spec in specs])),
         dropped_by=dict(Counter(outcome.value for outcome in schedule.outcomes if outcome is not Outcome.FINISHED)),
-        wasted_seconds=float(schedule.wasted_seconds.sum()),
-        wasted_joules=float(schedule.wasted_joules.sum()),
-        wasted_bytes=schedule.wasted_bytes,
+        wasted_seconds=float(np.where(refused, schedule.busy_seconds, schedule.wasted_seconds).sum()),
+        wasted_joules=float(np.where(refused, schedule.joules, schedule.wasted_joules).sum()),
+        wasted_bytes=int(np.where(refused, schedule.bytes_down + schedule.bytes_up, schedule.wasted_bytes).sum()),
     )
 
 

@@ -76,8 +76,11 @@ _Loader.add_implicit_resolver(
 )
 
 
-def read_source(path: Path) -> Source:
-    """Read and parse a YAML file.
+SCENARIO = "a scenario is a mapping with the key 'schema_version'"
+
+
+def read_source(path: Path, expected: str = SCENARIO) -> Source:
+    """Read and parse a YAML file; `expected` says what it should be, if it is no mapping.
 
     Raises
     ------
@@ -91,17 +94,17 @@ def read_source(path: Path) -> Source:
     if len(raw) > MAX_BYTES:
         raise ScenarioError(f"{path}: {len(raw):,} bytes; a scenario has at most {MAX_BYTES:,}")
     try:
-        return parse_source(str(path), raw.decode())
+        return parse_source(str(path), raw.decode(), expected)
     except UnicodeDecodeError:
         raise ScenarioError(f"{path}: not UTF-8 text") from None
 
 
-def parse_source(name: str, text: str) -> Source:
+def parse_source(name: str, text: str, expected: str = SCENARIO) -> Source:
     """Parse YAML text; `name` stands in for the file in messages."""
     try:
         loader = _Loader(text)
         try:
-            return _Reader(name, loader).read()
+            return _Reader(name, loader, expected).read()
         finally:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
@@ -123,7 +126,8 @@ _PLAIN_TAGS = {
 class _Reader:
     """Walks the node tree once, building data and places and counting what it builds."""
 
-    def __init__(self, name: str, loader: _Loader) -> None:
+    def __init__(self, name: str, loader: _Loader, expected: str) -> None:
+        self.expected = expected
         self.name = name
         self.loader = loader
         self.places: dict[Key, str] = {}
@@ -132,7 +136,7 @@ class _Reader:
     def read(self) -> Source:
         node = self.loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
-            raise ScenarioError(f"{self.name}:1: a scenario is a mapping with the key 'schema_version'")
+            raise ScenarioError(f"{self.name}:1: {self.expected}")
         data = self._value(node, ())
         return Source(self.name, data, self.places)
 

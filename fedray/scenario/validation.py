@@ -61,7 +61,8 @@ def _message(detail: ErrorDetails, key: Key, data: object, schema: "_Schema") ->
         return f"given {name}: {show(tag)}{did_you_mean(tag, tags)}; allowed: {name}: {' | '.join(tags)}"
     allowed = schema.allowed(key, data)
     given = detail["input"]
-    hint = did_you_mean(given, allowed.replace("'", "").split(" | ")) if isinstance(given, str) else ""
+    known = [word for word in allowed.replace("'", "").split(" | ") if word != given]
+    hint = did_you_mean(given, known) if isinstance(given, str) else ""
     return f"given {show(given)}{hint}; allowed: {allowed}"
 
 
@@ -77,6 +78,8 @@ class _Schema:
 
     def tags(self, key: Key, data: object) -> list[str]:
         node = self._at(key, data, choose_last=False)
+        for member in map(self._resolve, node.get("anyOf", [])):  # a union that may be null
+            node = member if "discriminator" in member else node
         return list(node.get("discriminator", {}).get("mapping", {}))
 
     def allowed(self, key: Key, data: object) -> str:
@@ -104,13 +107,20 @@ class _Schema:
         node = self._choose(self.root, data)
         here: Any = data
         for index, part in enumerate(key):
-            child = node.get("items", {}) if isinstance(part, int) else node.get("properties", {}).get(part, {})
+            child = node.get("items", {}) if isinstance(part, int) else self._child(node, part)
             known = isinstance(here, dict | list) and (isinstance(part, int) or part in here)
             here = here[part] if known else None
             last = index == len(key) - 1
             child = self._resolve(child)
             node = child if last and not choose_last else self._choose(child, here) if known else child
         return node
+
+    @staticmethod
+    def _child(node: Json, part: str | int) -> Json:
+        """A key of a mapping, named or any."""
+        named = node.get("properties", {})
+        child: Json | bool = named[part] if part in named else node.get("additionalProperties", {})
+        return child if isinstance(child, Mapping) else {}
 
     def _describe(self, node: Json) -> str:
         node = self._resolve(node)

@@ -176,7 +176,7 @@ def test_who_vanishes_is_known_then_and_has_wasted_what_it_did() -> None:
     at = CALM.end_seconds[0] / 2
     assert schedule.end_seconds[0] == pytest.approx(at)
     assert schedule.compute_seconds[0] == pytest.approx(at - CALM.download_seconds[0])
-    assert (schedule.bytes_down[0], schedule.bytes_up[0], schedule.wasted_bytes) == (364, 0, 364)
+    assert (schedule.bytes_down[0], schedule.bytes_up[0], schedule.wasted_bytes[0]) == (364, 0, 364)
     assert schedule.wasted_seconds == pytest.approx([at, 0, 0])
     radio, board = 4 * CALM.download_seconds[0], 10 * schedule.compute_seconds[0]
     assert schedule.wasted_joules[0] == pytest.approx(radio + board) == pytest.approx(schedule.joules[0])
@@ -188,6 +188,24 @@ def test_a_download_cut_in_the_middle_counts_the_bytes_that_were_through() -> No
     share = 0.25 * CALM.download_seconds[0] / CALM.end_seconds[0]
     schedule = simulate(PLAN, struck(vanishes_at=[share, np.nan, np.nan]), PRICING, 0.0)
     assert (schedule.bytes_down[0], schedule.compute_seconds[0]) == (364 // 4, 0)
+
+
+def test_no_byte_passes_in_the_latency() -> None:
+    """Device 2's links have half a second of it: nothing was through at 0.4 s, half of its bytes at the middle."""
+    moving = CALM.download_seconds[2] - 0.5
+    for at, through in ((0.4, 0), (0.5 + moving / 2, 364 // 2)):
+        schedule = simulate(PLAN, truth(), PRICING, 0.0, leaves=(inf, inf, at))
+        assert schedule.bytes_down[2] == through
+        assert schedule.wasted_bytes[2] == through
+
+
+def test_bytes_cut_in_a_trace_are_those_it_let_through() -> None:
+    """0.02 Mb/s for a hundredth of a second, then nothing, then all: 25 bytes until the fade ends."""
+    fading = of_rates(np.array([0.01, 5.0, 100.0]), np.array([0.02, 0.0, 1.0]))
+    lane = replace(truth().down, timed=(Timed(fading, 0.0, 1.0), None, None))
+    for at, through in ((0.005, 12), (3.0, 25), (5.0105, 87)):
+        cut = simulate(PLAN, replace(truth(), down=lane), PRICING, 0.0, leaves=(at, inf, inf))
+        assert cut.bytes_down[0] == through
 
 
 def test_going_offline_cuts_too_whenever_the_round_began() -> None:
@@ -227,7 +245,7 @@ def test_a_lost_upload_is_waited_for_and_wasted_whole() -> None:
     assert schedule.outcomes[0] is Outcome.UPLOAD_LOST
     assert schedule.round_seconds == CALM.round_seconds
     assert schedule.bytes_up[0] == 364
-    assert schedule.wasted_bytes == 2 * 364
+    assert schedule.wasted_bytes.tolist() == [2 * 364, 0, 0]
     assert schedule.wasted_joules[0] == pytest.approx(CALM.joules[0])
 
 
@@ -238,7 +256,7 @@ def test_a_crash_costs_what_was_computed_and_the_reboot() -> None:
     assert schedule.compute_seconds[0] == pytest.approx(CALM.compute_seconds[0] + extra)
     assert schedule.wasted_seconds == pytest.approx([extra, 0, 0])
     assert schedule.wasted_joules == pytest.approx([10 * extra, 0, 0])
-    assert schedule.wasted_bytes == 0
+    assert not schedule.wasted_bytes.any()
 
 
 def test_a_slowed_device_computes_longer_and_the_server_measures_it() -> None:

@@ -39,7 +39,7 @@ def test_spells_say_what_the_switches_say(states, at) -> None:
     """Oracle: a table of seconds."""
     online, seconds = zip(*states, strict=True)
     table = [on for on, length in states for _ in range(length)]
-    spells = of_switches(float(len(table)), online, seconds)
+    spells = of_switches(float(len(table)), np.array(online), np.array(seconds, np.float64))
     now = at
     while now < at + 2 * len(table) and table[now % len(table)]:
         now += 1

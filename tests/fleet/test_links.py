@@ -72,6 +72,8 @@ def test_traces_are_dealt_evenly_and_met_at_places_of_their_own(scenario, tmp_pa
         ("{kind: trace, path: nowhere.json}", "fleet.link.path.*cannot be read"),
         ("{kind: trace, path: bad.down}", "fleet.link.path.*whole number of milliseconds"),
         ("{kind: trace}", "fleet.link.*path"),
+        ("{kind: markov, good_mbps: 1, bad_mbps: 3}", "bad_mbps must not exceed good_mbps"),
+        ("{kind: constant, down_mbps: 1e-300, up_mbps: 1}", "down_mbps"),
         ("{kind: markov, good_mbps: 3}", "bad_mbps"),
         ("{kind: constant, down_mbps: 1, up_mbps: 1, loss: 1}", "loss"),
     ],

@@ -80,7 +80,7 @@ def test_two_directions_are_paired_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("a.down", "1\nx\n", "whole number of milliseconds"),
+        ("a.down", "1\nx\n", "a.down:2: .*whole number of milliseconds"),
         ("a.down", "5\n1\n", "ascend"),
         ("a.down", "", "ascend"),
         ("a.down", "0\n", "end above"),
@@ -97,6 +97,12 @@ def test_what_is_no_trace_is_named(name: str, text: str, said: str, tmp_path: Pa
     for path in (tmp_path / name, tmp_path):
         with pytest.raises(TraceError, match=said):
             read_traces(path)
+
+
+@pytest.mark.parametrize("name", ["none.down", "none/none.down", "none/none.json"])
+def test_a_file_that_is_not_there_is_said(name: str, tmp_path: Path) -> None:
+    with pytest.raises(TraceError, match="cannot be read"):
+        read_traces(tmp_path / name)
 
 
 def test_a_folder_without_traces_is_said(tmp_path: Path) -> None:

@@ -301,6 +301,12 @@ def test_a_round_of_troubles_goes_through_and_its_waste_is_counted(run, small_sc
         assert record.round_seconds <= 3.0
         assert 0 < record.wasted_joules < record.energy_joules
         assert 0 < record.wasted_bytes < record.bytes_up + record.bytes_down
+    lines = [json.loads(line) for line in (tmp_path / "run" / "devices.jsonl").read_text().splitlines()]
+    for record in rounds:
+        mine = [line for line in lines if line["round"] == record.round]
+        nothing = [line for line in mine if line["outcome"] != "finished" or line["rejected"]]
+        assert record.wasted_bytes == sum(line["bytes_up"] + line["bytes_down"] for line in nothing)
+        assert record.wasted_joules >= sum(line["joules"] for line in nothing) - 1e-9  # and what crashes cost
     assert {"out of memory", "vanished"} <= set(reasons)
     assert summary.devices_dropped == sum(reasons.values())
     assert summary.updates_rejected > 0

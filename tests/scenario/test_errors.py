@@ -64,6 +64,18 @@ BROKEN = {
     "longer than the backbone": ("schema_version: 1\ntask: {max_length: 1024}\n", ["task.max_length", "1024", "512"]),
     "rank wider than the module": ("schema_version: 1\nmethod: {name: fedit, rank: 1000}\n", ["method.rank", "384"]),
     "no groups": ("schema_version: 1\nfleet: {groups: []}\n", [":2: fleet.groups", "at least 1"]),
+    "a group's link of no kind": (
+        "schema_version: 1\nfleet: {groups: [{profile: jetson-tx2, count: 1, link: {kind: wfi}}]}\n",
+        [":2: fleet.groups.0.link", "did you mean 'wifi'", "constant | lognormal"],
+    ),
+    "a link that is a word": (
+        "schema_version: 1\nfleet: {link: wifi}\n",
+        [":2: fleet.link: given 'wifi'; allowed: a map"],
+    ),
+    "a factor without effect": (
+        "schema_version: 1\nfleet: {faults: {corruption: {share: 0.5, kind: stale, factor: 3.0}}}\n",
+        [":2: fleet.faults.corruption", "only with kind: scaled"],
+    ),
     "no such catalogue": ("schema_version: 1\nfleet: {catalogue: nope}\n", [":2: fleet.catalogue", "existing folder"]),
     "too many examples": (
         "schema_version: 1\ntask: {dataset: {kind: none, examples_per_device: 10000000}}\n",

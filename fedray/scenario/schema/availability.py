@@ -2,9 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from fedray.scenario.schema.base import Chance, Section, Share
+
+Zone = Annotated[float, Field(ge=-12, le=14)]
 
 
 class Always(Section):
@@ -40,7 +42,7 @@ class Diurnal(Section):
     from_hour: float = Field(22.0, ge=0, lt=24, description="Local hour at which devices come online.")
     hours: float = Field(8.0, gt=0, le=24, description="For so long.")
     spread_hours: float = Field(1.0, ge=0, description="Standard deviation of when they come.")
-    time_zones: Annotated[tuple[float, ...], Field(strict=False, min_length=1)] = (0.0,)
+    time_zones: Annotated[tuple[Zone, ...], Field(strict=False, min_length=1)] = (0.0,)
     start_hour: float = Field(22.0, ge=0, lt=24)
 
 
@@ -78,7 +80,7 @@ class Slowdown(Section):
 
 
 class Crash(Section):
-    """The device loses what it has computed, reboots, and computes again from the start."""
+    """The device loses what it has computed, reboots at full power, and computes again from the start."""
 
     share: Share
     reboot_seconds: float = Field(60.0, ge=0)
@@ -93,6 +95,12 @@ class Corruption(Section):
         description="nan: no numbers; scaled, sign-flipped: its change times factor, or -1; stale: what it received.",
     )
     factor: float = Field(10.0, gt=0, description="scaled: what the change is multiplied with.")
+
+    @model_validator(mode="after")
+    def _scaled(self) -> "Corruption":
+        if self.factor != 10.0 and self.kind != "scaled":
+            raise ValueError(f"factor: given {self.factor:g}; allowed: only with kind: scaled")
+        return self
 
 
 class Faults(Section):

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from fedray.scenario.schema.base import Positive, Section
 
+Mbps = Annotated[float, Field(ge=0.001, le=1e6)]
 Distances = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(strict=False, min_length=1)]
 
 
@@ -20,8 +21,8 @@ class ConstantLink(AnyLink):
     """The same bandwidth always."""
 
     kind: Literal["constant"]
-    down_mbps: float = Field(gt=0)
-    up_mbps: float = Field(gt=0)
+    down_mbps: Mbps
+    up_mbps: Mbps
 
 
 class DrawnLink(AnyLink):
@@ -33,8 +34,8 @@ class DrawnLink(AnyLink):
 class VaryingLink(DrawnLink):
     """Bandwidth that varies between two bounds."""
 
-    low_mbps: float = Field(gt=0)
-    high_mbps: float = Field(gt=0)
+    low_mbps: Mbps
+    high_mbps: Mbps
 
     @model_validator(mode="after")
     def _ordered(self) -> "VaryingLink":
@@ -53,7 +54,7 @@ class LogNormalLink(DrawnLink):
     """Bandwidth drawn log-normally per device, round and direction: as often twice as half the median."""
 
     kind: Literal["lognormal"]
-    median_mbps: float = Field(gt=0)
+    median_mbps: Mbps
     spread: float = Field(0.6, ge=0, description="Standard deviation of the log of the bandwidth.")
 
 
@@ -65,8 +66,8 @@ class WifiLink(VaryingLink):
     """
 
     kind: Literal["wifi"]
-    low_mbps: float = Field(1.0, gt=0)
-    high_mbps: float = Field(30.0, gt=0)
+    low_mbps: Mbps = 1.0
+    high_mbps: Mbps = 30.0
     distances_m: Distances = (2.0, 8.0, 14.0, 20.0)
     spread: float = Field(0.35, ge=0, description="Standard deviation of the log of the bandwidth.")
     latency_ms: float = Field(5.0, ge=0, description="Of every transfer, once.")
@@ -83,11 +84,17 @@ class MarkovLink(AnyLink):
     """
 
     kind: Literal["markov"]
-    good_mbps: float = Field(gt=0)
-    bad_mbps: float = Field(gt=0)
+    good_mbps: Mbps
+    bad_mbps: Mbps
     mean_good_seconds: float = Field(60.0, ge=1)
     mean_bad_seconds: float = Field(10.0, ge=1)
     up_share: float = Field(1.0, gt=0, description="Upload bandwidth as a share of the state's.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "MarkovLink":
+        if self.bad_mbps > self.good_mbps:
+            raise ValueError("bad_mbps must not exceed good_mbps")
+        return self
 
 
 class TraceLink(AnyLink):
