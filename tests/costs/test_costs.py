@@ -50,6 +50,12 @@ def test_quantising_costs_a_fifth_of_a_forward_pass_per_layer() -> None:
     assert packed.flops - plain.flops == pytest.approx(3 * 65536 / 5)
 
 
+def test_lora_that_is_held_but_not_trained_costs_its_forward_pass_only() -> None:
+    """Below the depth layers keep their LoRA: 4096 once, where a trained layer pays three times."""
+    held = AdapterSpec((2, 2, 2, 2), (3,), 1.0)
+    assert step_kernels(shape(), held, 2, 16).flops == 65536 * 4 + 81920 + 4096 * (3 + 3) + 3 * 96
+
+
 def test_an_update_moves_seven_floats_per_trained_weight() -> None:
     """Depth 1 of 2 layers held: 64 LoRA weights are updated, and the head's 27."""
     moved = {kernel.bytes for kernel, _ in step_kernels(shape(), FULL.deepest(1), 2, 16).counts if not kernel.flops}

@@ -63,6 +63,9 @@ def test_versions_land_together_as_groups() -> None:
     both = take_off(left, only, simulate(only, truth(), PRICING, 50.0), 4, 50.0)
     assert [one.device for one in both.assignments] == [0, 1, 2]
     assert [one.group for one in both.assignments] == [4 if device == first else 3 for device in range(3)]
+    ends = {one.device: end for one, end in zip(left.assignments, left.ends, strict=True)}
+    ends[first] = 50 + simulate(only, truth(), PRICING, 50.0).end_seconds[0]
+    assert both.ends.tolist() == [ends[device] for device in range(3)]
     everything, nobody = both.land(3, 50.0)
     assert nobody is None
     assert [(group.id, len(group.devices)) for group in everything.plan.groups] == [(3, 2), (4, 1)]

@@ -208,6 +208,17 @@ def test_bytes_cut_in_a_trace_are_those_it_let_through() -> None:
         assert cut.bytes_down[0] == through
 
 
+def test_a_transfer_meets_its_trace_after_its_latency() -> None:
+    """Half a second of latency, and the trace is silent from 0.2 s to 1 s: 0.5 s of that are left to wait."""
+    silent = of_rates(np.array([0.2, 0.8, 100.0]), np.array([1.0, 0.0, 0.1]))
+    lane = Lane(np.full(3, np.nan), np.full(3, 0.5), (Timed(silent, 0.0, 1.0), None, None))
+    conditions = replace(truth(), down=replace(lane, mbps=np.full(3, 0.1)))
+    whole = simulate(PLAN, conditions, PRICING, 0.0)
+    assert whole.download_seconds[0] == pytest.approx(0.5 + 0.5 + 364 * 8 / 1e5)
+    cut = simulate(PLAN, conditions, PRICING, 0.0, leaves=(1.01, inf, inf))
+    assert cut.bytes_down[0] == 125  # a hundredth of a second at 0.1 Mb/s
+
+
 def test_going_offline_cuts_too_whenever_the_round_began() -> None:
     cut = CALM.end_seconds[0] / 3
     schedule = simulate(PLAN, truth(), PRICING, 1000.0, (1000.0 + cut, np.inf, np.inf))
@@ -227,6 +238,13 @@ def test_an_empty_battery_stops_a_device_when_its_joules_are_spent() -> None:
     at = (joules - 2 * download) / 8  # computing drains 8 W net of what the download left
     assert charged.compute_seconds[0] == pytest.approx(at)
     assert simulate(PLAN, truth(), PRICING, 0.0, charge=(CALM.joules[0] * 1.001, inf, inf)).finished.all()
+
+
+def test_of_two_ends_the_earlier_has_the_name() -> None:
+    vanishing = struck(vanishes_at=[0.1, np.nan, np.nan])
+    joules = 4 * CALM.download_seconds[0] + 10 * CALM.compute_seconds[0] / 2
+    assert simulate(PLAN, vanishing, PRICING, 0.0, charge=(joules, inf, inf)).outcomes[0] is Outcome.VANISHED
+    assert simulate(PLAN, vanishing, PRICING, 0.0, charge=(0.01, inf, inf)).outcomes[0] is Outcome.BATTERY_EMPTY
 
 
 def test_in_a_group_of_inner_rounds_waiting_charges_a_battery() -> None:

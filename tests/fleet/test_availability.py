@@ -162,6 +162,8 @@ def test_batteries_by_hand(scenario) -> None:
     after = fleet.batteries.after(later, 100.0, np.array([0, 2]), np.array([600.0, 3000.0]))
     assert after.seconds == pytest.approx(1600)
     assert after.charge == pytest.approx([18_000, 18_600, 600])
+    emptied = fleet.batteries.after(later, 1e5, np.array([2]), np.array([1e9]))
+    assert emptied.charge.tolist() == [36_000, 36_000, 0]
     assert fleet.batteries.charged(after, 1e6).charge == pytest.approx([36_000, 36_000, 600])
 
 
@@ -188,6 +190,8 @@ def test_faults_strike_as_often_as_asked_and_anew_every_round() -> None:
     assert (drawn.slowed_by == 1.0).mean() == pytest.approx(0.7, abs=0.01)
     assert (drawn.reboot_seconds == 9.0).mean() == pytest.approx(0.05, abs=0.01)
     assert np.mean([corruption is not None for corruption in drawn.corruptions]) == pytest.approx(0.15, abs=0.01)
+    struck = np.array([~np.isnan(drawn.vanishes_at), drawn.upload_lost, drawn.slowed_by > 1, drawn.reboot_seconds > 0])
+    assert np.abs(np.corrcoef(struck) - np.eye(4)).max() < 0.03  # one has nothing to do with another
     assert (drawn.upload_lost != mishaps(FAULTS, 1, 0, 20_000, 4).upload_lost).any()
     assert (drawn.upload_lost == mishaps(FAULTS, 1, 0, 20_000, 3).upload_lost).all()
 
