@@ -21,6 +21,7 @@ from fedray.runtime.checkpoint import Checkpoint, save_checkpoint
 from fedray.runtime.experiment import prepare
 from fedray.runtime.fieldwork import Progress
 from fedray.runtime.matrix import build_matrix
+from fedray.runtime.sky import Sky
 from fedray.runtime.sweep import Sweep, SweptRun, open_sweep, run_sweep
 from tests.conftest import Result, interrupt_after_a_round
 from tests.runtime.conftest import PLAIN, Watching
@@ -146,6 +147,8 @@ def a_complete_cell(scenario: Path, folder: Path) -> RunDirectory:
         spec=experiment.method().adapter(),
         values=np.zeros(1, np.float32),
         heads=None,
+        charge=experiment.fleet.first_moment().charge,
+        sky=Sky(),
         method={},
         wall_seconds=1.0,
         peak_memory_bytes=1,
