@@ -17,6 +17,7 @@ ASYNCHRONOUS = "training.schedule={kind: asynchronous}"
 FEDIT = "method={name: fedit, rank: 4, weights: uniform}"
 
 
+@pytest.mark.slow
 def test_a_buffer_of_everybody_is_the_synchronous_run(run, tmp_path: Path) -> None:
     """Oracle: the mean of six fresh updates is FedAvg's."""
     lockstep = run(FEDIT, name="lockstep")
