@@ -35,7 +35,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Leave without the interpreter's teardown, in which threads that Ray leaves behind may crash.
 
-    Seen once in some fifty runs: a segmentation fault in libstdc++ after the summary, which then counts for nothing.
+    Seen once: a segmentation fault in libstdc++ after the summary, which then counts for nothing.
     """
     if EXIT_STATUS in config.stash:
         sys.stdout.flush()

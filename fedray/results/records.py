@@ -47,8 +47,8 @@ class DeviceRecord:
     `ranks` are those of the tuned layers, towards the output (the mean over a layer's modules where they differ);
     seconds, bytes and joules are sums over the group's `inner_rounds` up to the moment the device stops; waiting is all
     the time of the round that it does nothing. A device whose `memory_bytes` exceed `memory_limit_bytes` does not fit:
-    it downloads, fails, and sends nothing. `outcome` is finished, out of memory, vanished, upload lost, late (after the
-    deadline) or surplus (after enough others).
+    it downloads, fails, and sends nothing. `outcome` is finished, out of memory, vanished, battery empty, upload lost,
+    late (after the deadline) or surplus (after enough others).
     """
 
     id: int

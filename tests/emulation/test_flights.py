@@ -5,7 +5,7 @@ import pytest
 
 from fedray.emulation.flights import Flights, take_off
 from fedray.emulation.schedule import Outcome
-from tests.emulation.test_schedule import PRICING, a_plan, simulate, struck, truth
+from tests.emulation.rounds import PRICING, a_plan, simulate, struck, truth
 
 
 def flights(ends: list[float], mishaps: dict | None = None, version: int = 0) -> Flights:

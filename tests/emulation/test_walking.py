@@ -11,7 +11,7 @@ from fedray.emulation.airtime import Cell
 from fedray.emulation.journey import Journey, Timeline
 from fedray.emulation.walking import walk
 from fedray.fleet.links import Lane
-from tests.emulation.test_schedule import truth
+from tests.emulation.rounds import truth
 
 
 def journey(mbps: list[float], computing: list[float], cells: list[int], **changes: object) -> Journey:
