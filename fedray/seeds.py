@@ -28,6 +28,7 @@ class Purpose(IntEnum):
     FADES = 14
     PRESENCE = 15
     FAULTS = 16
+    CALIBRATION = 17
 
 
 def generator(run_seed: int, purpose: Purpose, *key: int) -> np.random.Generator:

@@ -2,6 +2,7 @@
 
 from fedray.display.catalogue import profile_page, profile_table
 from fedray.display.comparison import comparison_table, difference_warning
+from fedray.display.fidelity import fidelity_tables, speed_table
 from fedray.display.plan import plan_tables
 from fedray.display.run import RunDisplay, summary_table
 from fedray.display.sweep import SweepDisplay
@@ -12,9 +13,11 @@ __all__ = [
     "SweepDisplay",
     "comparison_table",
     "difference_warning",
+    "fidelity_tables",
     "plan_tables",
     "profile_page",
     "profile_table",
+    "speed_table",
     "summary_table",
     "word_table",
 ]

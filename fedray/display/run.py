@@ -85,12 +85,20 @@ class RunDisplay:
         self.say(
             f"round {record.round:>{len(str(self.rounds))}}/{self.rounds}{accuracy}"
             f"  emulated {duration(record.emulated_seconds)}  traffic {size(self.bytes)}"
-            f"  waiting {record.mean_waiting_seconds:.1f} s{dropped}{rejected}{self._eta(record)}"
+            f"  waiting {record.mean_waiting_seconds:.1f} s{dropped}{rejected}{_on_the_wall(record)}{self._eta(record)}"
         )
 
     def _eta(self, record: RoundRecord) -> str:
         done, left = record.round - self.resumed, self.rounds - record.round
         return f"  left {duration((time.monotonic() - self.began) / done * left)}" if left else ""
+
+
+def _on_the_wall(record: RoundRecord) -> str:
+    """How slowly emulated time went, and whether the machine kept up."""
+    if record.enforcement is None:
+        return ""
+    overloads = f"  {record.enforcement.overloads} overloads" if record.enforcement.overloads else ""
+    return f"  dilation {record.enforcement.dilation:.2f}{overloads}"
 
 
 def summary_table(summary: Summary, directory: RunDirectory) -> Table:
@@ -104,6 +112,7 @@ def summary_table(summary: Summary, directory: RunDirectory) -> Table:
         ("traffic", f"{size(summary.bytes_up)} up, {size(summary.bytes_down)} down"),
         ("energy", f"{summary.energy_joules / 1000:.1f} kJ"),
         *([_waste_row(summary)] if summary.devices_dropped or summary.wasted_seconds else []),
+        *([("wall clock", _overload(summary.overloads))] if summary.overloads is not None else []),
         ("peak memory", f"{size(summary.peak_memory_bytes)} on a device"),
         ("digest", summary.result_digest),
         ("results", str(directory.path)),
@@ -115,6 +124,11 @@ def summary_table(summary: Summary, directory: RunDirectory) -> Table:
         price = f"{duration(target.emulated_seconds)}, {size(target.bytes)}"
         rows.insert(2, ("target", f"{target.accuracy:g} reached in round {target.round}: {price}"))
     return word_table(rows)
+
+
+def _overload(count: int) -> str:
+    """How well the machine kept up."""
+    return f"{count} transfers or steps ended late" if count else "every transfer and step ended in time"
 
 
 def _waste_row(summary: Summary) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 import os
 
 os.environ.setdefault("TQDM_DISABLE", "1")  # libraries' bars; read when tqdm is imported
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # a classifier's labels are ours, it need not say so
 
 import torch
 

@@ -82,6 +82,22 @@ class AdaptedModel:
         parameters = dict(self.peft.named_parameters())
         self.parameters = {(e.module, e.factor): parameters[_peft_name(e, spec)] for e in self.layout.entries}
 
+    def move_to(self, device: torch.device) -> None:
+        """Compute there from now on."""
+        self.device = device
+        self.peft.to(device)
+
+    def synchronise(self) -> None:
+        """Wait until everything asked of the device is done."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+    @property
+    def frozen_bytes(self) -> int:
+        """Weights and buffers beside the adapter and the head."""
+        ours = {id(parameter) for parameter in self.parameters.values()}
+        return sum(t.nbytes for t in (*self.peft.parameters(), *self.peft.buffers()) if id(t) not in ours)
+
     def take_up(self, spec: AdapterSpec, values: Values, train_head: bool = True) -> Layout:
         """Hold the adapter `spec` with these values (flat in its layout), ready to train its trained layers."""
         layout = layout_of(self.shape, spec)

@@ -9,7 +9,6 @@ so noise is exponentiated: at 2 bits gradients explode (benchmarks/quantisation.
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from types import TracebackType
 from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
@@ -234,25 +233,52 @@ class QuantisedActivations:
         return _Coded(packed, self.quantiser, tensor.shape, stride)
 
 
+class Holdings:
+    """Around one forward pass: what its saved tensors hold, by unique storage, with codes, minima and steps.
+
+    Parameters and buffers, which would be there anyway, are not counted. `quantised`, if given, is entered with it.
+    """
+
+    def __init__(self, parameters: Iterable[torch.Tensor], quantised: QuantisedActivations | None = None) -> None:
+        self._parameters = _storages(parameters)
+        self._quantised = quantised
+        self._outside = _Ledger()
+        self._hooks = saved_tensors_hooks(self._outside.keep, _restore)
+
+    def __enter__(self) -> "Holdings":
+        self._hooks.__enter__()
+        if self._quantised is not None:
+            self._quantised.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._quantised is not None:
+            self._quantised.__exit__(kind, error, traceback)
+        self._hooks.__exit__()
+
+    @property
+    def nbytes(self) -> int:
+        """What is held now; ask before backward, while the graph lives, so that no storage is counted twice."""
+        ledgers = [self._outside, self._quantised.ledger] if self._quantised else [self._outside]
+        kept = [exact.tensor.untyped_storage() for ledger in ledgers for exact in ledger.exact]
+        storages = {storage.data_ptr(): storage.nbytes() for storage in kept}
+        packed = sum(packed.nbytes for ledger in ledgers for packed in ledger.packed)
+        return packed + sum(size for pointer, size in storages.items() if pointer not in self._parameters)
+
+
 def held_bytes(
     forward: Callable[[], torch.Tensor],
     parameters: Iterable[torch.Tensor],
     quantised: QuantisedActivations | None = None,
 ) -> int:
-    """Bytes that saved tensors hold when a forward pass is over: by unique storage, with codes, minima and steps.
-
-    Parameters and buffers, which would be there anyway, are not counted.
-    """
-    outside = _Ledger()
-    with saved_tensors_hooks(outside.keep, _restore), quantised or nullcontext():
-        output = forward()  # the graph lives until here, so no storage is counted twice
-    ledgers = [outside, quantised.ledger] if quantised else [outside]
-    kept = [exact.tensor.untyped_storage() for ledger in ledgers for exact in ledger.exact]
-    storages = {storage.data_ptr(): storage.nbytes() for storage in kept}
-    packed = sum(packed.nbytes for ledger in ledgers for packed in ledger.packed)
-    del output
-    ignored = _storages(parameters)
-    return packed + sum(size for pointer, size in storages.items() if pointer not in ignored)
+    """Bytes that saved tensors hold when a forward pass is over."""
+    with Holdings(parameters, quantised) as holdings:
+        output = forward()
+    kept = holdings.nbytes
+    del output  # not before: the graph has to live until then
+    return kept
 
 
 def _restore(saved: _Exact | _Coded) -> torch.Tensor:

@@ -1,15 +1,18 @@
 """How one device learns: a few AdamW steps on batches of its own shard."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 
+from fedray.costs.kernels import FLOAT
+from fedray.costs.memory import ADAM_COPIES
 from fedray.learning.adapted import AdaptedModel
 from fedray.learning.duties import dutiful
-from fedray.learning.quantisation import QuantisedActivations, Quantiser
+from fedray.learning.quantisation import Holdings, QuantisedActivations, Quantiser
 from fedray.learning.tokens import Tokens
 from fedray.protocol import Assignment, Ints, Quantisation, Selection, Values
 from fedray.scenario.schema import Optimiser
@@ -25,6 +28,18 @@ class Trained:
     loss: float
     measured: tuple[float, ...]
     selection: Selection | None
+
+
+class Foreman(Protocol):
+    """Somebody who holds a device to its memory and its time."""
+
+    def holds(self, memory_bytes: int) -> None:
+        """A forward pass is over and so much is in memory; MemoryError if the device has less."""
+        ...
+
+    def stepped(self) -> None:
+        """A step is over."""
+        ...
 
 
 def draw_batches(shard: Ints, lengths: Ints, steps: int, batch_size: int, rng: np.random.Generator) -> list[Ints]:
@@ -49,14 +64,18 @@ def train(
     optimiser: Optimiser,
     train_head: bool,
     noise: np.random.Generator,
+    foreman: Foreman | None = None,
 ) -> Trained:
     """Train an assignment's adapter on the batches, one step each, from `values` (which are left as they are).
 
-    `noise` is where the rounding of quantised activations comes from.
+    `noise` is where the rounding of quantised activations comes from. With a foreman, what is in memory is measured:
+    the frozen weights, the adapter with its gradients and two moments, and what the forward pass saved for backward.
     """
     layout = model.take_up(assignment.spec, values, train_head)
     device = dutiful(assignment.duty, model, layout)
-    storing = _storage(model, assignment.quantisation, noise)
+    everything = [*model.peft.parameters(), *model.peft.buffers()]
+    quantising = _quantising(model, everything, assignment.quantisation, noise)
+    resident = model.frozen_bytes + ADAM_COPIES * FLOAT * layout.size
     lora, head = model.trainable()
     adamw = torch.optim.AdamW(
         [{"params": lora, "lr": optimiser.learning_rate}, {"params": head, "lr": optimiser.head_learning_rate}],
@@ -65,25 +84,34 @@ def train(
     losses = []
     for indices in batches:
         batch = tokens.batch(indices)
-        with storing():
+        quantised = quantising()
+        holdings = Holdings(everything, quantised) if foreman else None
+        with holdings or quantised or nullcontext():
             loss = torch.nn.functional.cross_entropy(model.logits(batch), batch.labels.to(model.device))
+        if foreman and holdings:
+            foreman.holds(resident + holdings.nbytes)
         losses.append(loss.item())
         penalty = device.penalty()
         (loss if penalty is None else loss + penalty).backward()  # type: ignore[no-untyped-call]
         device.after_backward()
         adamw.step()
         adamw.zero_grad(set_to_none=True)
+        if foreman:
+            model.synchronise()
+            foreman.stepped()
     return Trained(model.values(layout), float(np.mean(losses)), device.measured(), device.selection())
 
 
-def _storage(
-    model: AdaptedModel, quantisation: Quantisation | None, noise: np.random.Generator
-) -> Callable[[], AbstractContextManager[object]]:
-    """How the forward pass of a step keeps what backward will need."""
+def _quantising(
+    model: AdaptedModel,
+    everything: Sequence[torch.Tensor],
+    quantisation: Quantisation | None,
+    noise: np.random.Generator,
+) -> Callable[[], QuantisedActivations | None]:
+    """What packs the activations of a step, if they are to be packed."""
     if quantisation is None:
-        return nullcontext
+        return lambda: None
     layers = [model.layers[layer] for layer in quantisation.layers]
     quantiser = Quantiser(quantisation.bits, quantisation.group_size)
     generator = torch.Generator(model.device).manual_seed(int(noise.integers(2**63)))
-    tensors = [*model.peft.parameters(), *model.peft.buffers()]
-    return lambda: QuantisedActivations(layers, quantiser, tensors, generator)
+    return lambda: QuantisedActivations(layers, quantiser, everything, generator)

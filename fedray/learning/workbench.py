@@ -10,7 +10,7 @@ from fedray.learning.adapted import AdaptedModel
 from fedray.learning.classifier import Recipe, Weights, build, load_weights
 from fedray.learning.evaluation import BlockScore, evaluate_block
 from fedray.learning.tokens import Tokens
-from fedray.learning.trainer import Trained, draw_batches, train
+from fedray.learning.trainer import Foreman, Trained, draw_batches, train
 from fedray.protocol import Assignment, Ints, Values
 from fedray.scenario.schema import Optimiser
 from fedray.seeds import Purpose, generator
@@ -42,7 +42,19 @@ class Workbench:
         self.kit = kit
         self.model = AdaptedModel(model, kit.shape, kit.spec, torch.device(torch_device))
 
-    def train(self, assignment: Assignment, round_: int, values: Values, part: int = 0, parts: int = 1) -> Trained:
+    def move_to(self, torch_device: str) -> None:
+        """Compute there from now on."""
+        self.model.move_to(torch.device(torch_device))
+
+    def train(
+        self,
+        assignment: Assignment,
+        round_: int,
+        values: Values,
+        part: int = 0,
+        parts: int = 1,
+        foreman: Foreman | None = None,
+    ) -> Trained:
         """One device's local steps of a round on its own shard, or the `part`-th of equal `parts` of them.
 
         The batches of a round are drawn as a whole, so they are the same however the round is divided.
@@ -52,7 +64,7 @@ class Workbench:
         batches = draw_batches(kit.shards[device], kit.train.lengths, steps, kit.batch_size, rng)
         mine = batches[part * steps // parts : (part + 1) * steps // parts]
         noise = generator(kit.seed, Purpose.QUANTISATION, round_, device, part)
-        return train(self.model, assignment, values, kit.train, mine, kit.optimiser, kit.train_head, noise)
+        return train(self.model, assignment, values, kit.train, mine, kit.optimiser, kit.train_head, noise, foreman)
 
     def evaluate(self, spec: AdapterSpec, values: Values, blocks: Sequence[int]) -> list[BlockScore]:
         """Score the numbered blocks of test examples with an adapter."""

@@ -2,8 +2,11 @@
 
 from fedray.results.comparison import ComparedRow, ComparedRun, Comparison, Statistic, compare
 from fedray.results.digest import result_digest
+from fedray.results.fidelity import Fidelity, fidelity
 from fedray.results.records import (
     DeviceRecord,
+    Enforced,
+    Enforcement,
     RoundRecord,
     Status,
     Summary,
@@ -21,6 +24,9 @@ __all__ = [
     "ComparedRun",
     "Comparison",
     "DeviceRecord",
+    "Enforced",
+    "Enforcement",
+    "Fidelity",
     "RoundRecord",
     "RunDirectory",
     "Statistic",
@@ -33,6 +39,7 @@ __all__ = [
     "TrainedDeviceRecord",
     "compare",
     "expand",
+    "fidelity",
     "reached",
     "result_digest",
     "summarise",

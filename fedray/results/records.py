@@ -9,6 +9,33 @@ SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
+class Enforced:
+    """What a device's round really took under the wall clock, in emulated seconds: those on the wall over the dilation.
+
+    Parts that were not reached are 0. `overloads` counts the transfers and local steps that the machine could not end
+    in time; `memory_bytes` is what weights, optimiser and saved tensors occupied at most.
+    """
+
+    download_seconds: float
+    compute_seconds: float
+    upload_seconds: float
+    end_seconds: float
+    overloads: int
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Enforcement:
+    """A round under the wall clock: wall seconds per emulated second, how long it really took, emulated, and how many
+    transfers and local steps the machine could not end in time.
+    """
+
+    dilation: float
+    round_seconds: float
+    overloads: int
+
+
+@dataclass(frozen=True)
 class RoundRecord:
     """One line of rounds.jsonl.
 
@@ -38,6 +65,12 @@ class RoundRecord:
     wasted_seconds: float = 0.0
     wasted_joules: float = 0.0
     wasted_bytes: int = 0
+    enforcement: Enforcement | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """What is written; the key `enforcement` is there only under the wall clock."""
+        keys = asdict(self)
+        return keys if self.enforcement else {key: value for key, value in keys.items() if key != "enforcement"}
 
 
 @dataclass(frozen=True)
@@ -79,12 +112,16 @@ class DeviceRecord:
 
 @dataclass(frozen=True)
 class TrainedDeviceRecord:
-    """One line of devices.jsonl: the device's part, its mean training loss, and why its update was refused, if so."""
+    """One line of devices.jsonl: the device's part, its mean training loss, and why its update was refused, if so.
+
+    Under the wall clock, also what its part really took.
+    """
 
     round: int
     device: DeviceRecord
     loss: float | None
     rejected: str | None
+    enforced: Enforced | None = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +138,8 @@ class Target:
 class Summary:
     """summary.json; `final_accuracy` is that of the last evaluated round, `devices_dropped` counts every round's.
 
-    `twin` names the architecture that all costs are those of, where it is not the one trained.
+    `twin` names the architecture that all costs are those of, where it is not the one trained; `overloads` are those of
+    rounds under the wall clock.
     """
 
     schema_version: int
@@ -127,11 +165,12 @@ class Summary:
     wasted_joules: float = 0.0
     wasted_bytes: int = 0
     twin: str | None = None
+    overloads: int | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """What is written and printed; the key `twin` is there only if there is one."""
-        keys = asdict(self)
-        return keys if self.twin else {key: value for key, value in keys.items() if key != "twin"}
+        """What is written and printed; the keys `twin` and `overloads` are there only if they say something."""
+        absent = [key for key in ("twin", "overloads") if getattr(self, key) is None]
+        return {key: value for key, value in asdict(self).items() if key not in absent}
 
 
 def reached(rounds: Sequence[RoundRecord], accuracy: float) -> Target | None:
@@ -161,6 +200,7 @@ class Tally:
 def summarise(rounds: Sequence[RoundRecord], tally: Tally, status: Status) -> Summary:
     """The summary of the rounds so far; mean waiting is the mean over rounds of each round's mean."""
     accuracies = [record.accuracy for record in rounds if record.accuracy is not None]
+    enforced = [record.enforcement for record in rounds if record.enforcement is not None]
     return Summary(
         schema_version=SCHEMA_VERSION,
         run_id=tally.run_id,
@@ -185,4 +225,5 @@ def summarise(rounds: Sequence[RoundRecord], tally: Tally, status: Status) -> Su
         wasted_joules=sum(record.wasted_joules for record in rounds),
         wasted_bytes=sum(record.wasted_bytes for record in rounds),
         twin=tally.twin,
+        overloads=sum(forced.overloads for forced in enforced) if enforced else None,
     )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from fedray.errors import UserError
-from fedray.results.records import DeviceRecord, RoundRecord, Summary, TrainedDeviceRecord
+from fedray.results.records import DeviceRecord, Enforced, RoundRecord, Summary, TrainedDeviceRecord
 
 _ROUND, _SUMMARY = TypeAdapter(RoundRecord), TypeAdapter(Summary)
 
@@ -91,7 +91,7 @@ class RunDirectory:
 
     def append_round(self, record: RoundRecord) -> None:
         with (self.path / "rounds.jsonl").open("a") as file:
-            file.write(json.dumps(asdict(record)) + "\n")
+            file.write(json.dumps(record.as_json()) + "\n")
 
     def append_devices(self, records: Sequence[TrainedDeviceRecord], fleet_size: int) -> None:
         """One line per device; above 1,000 devices a parquet file per round in the folder devices.parquet."""
@@ -201,11 +201,14 @@ class RunDirectory:
 
 
 def _device_row(record: TrainedDeviceRecord) -> dict[str, Any]:
-    return {"round": record.round, **asdict(record.device), "loss": record.loss, "rejected": record.rejected}
+    row = {"round": record.round, **asdict(record.device), "loss": record.loss, "rejected": record.rejected}
+    return row | {"enforced": asdict(record.enforced)} if record.enforced else row
 
 
 def _trained(row: dict[str, Any]) -> TrainedDeviceRecord:
     outcome = {name: row.pop(name) for name in ("round", "loss", "rejected")}
+    if enforced := row.pop("enforced", None):
+        outcome["enforced"] = Enforced(**enforced)
     return TrainedDeviceRecord(device=DeviceRecord(**{**row, "ranks": tuple(row["ranks"])}), **outcome)
 
 

@@ -34,6 +34,7 @@ from fedray.runtime.messages import Equipment, Harvest
 from fedray.runtime.pace import Step, pace_of
 from fedray.runtime.reporting import device_records, round_record, snapshot
 from fedray.runtime.sky import Sky
+from fedray.runtime.wallclock import WallClock
 from fedray.telemetry import Exporter
 
 
@@ -97,8 +98,12 @@ class Coordinator:
             shape=self.experiment.backbone.shape,
             head=self.experiment.scenario.model.head,
             kit=self.experiment.kit(self.first_spec),
+            clock=self.experiment.scenario.runtime.clock,
         )
-        self.fieldwork = Fieldwork(Hosts(equipment, self.share), len(self.standing.records))
+        hosts = Hosts(equipment, self.share)
+        self.fieldwork = Fieldwork(hosts, len(self.standing.records))
+        on_the_wall = equipment.clock == "wall"
+        self.wall = WallClock(self.experiment, hosts.calibrate(), self.share.cores) if on_the_wall else None
         return Opening(self.standing.records, self.exporter.url if self.exporter else None)
 
     def run_round(self) -> RoundRecord:
@@ -109,7 +114,8 @@ class Coordinator:
         plan = self.experiment.planned(self.method, view)
         schedule = self.experiment.schedule(round_, plan, moment)
         step = self.pace.step(round_, before.state, before.sky, plan, schedule, moment.seconds)
-        harvest = self.fieldwork.train(round_, step, self.method, before.heads)
+        pacing = self.wall.pacing(step.plan, step.schedule) if self.wall else None
+        harvest = self.fieldwork.train(round_, step, self.method, before.heads, pacing)
         state = self.pace.merged(round_, before.state, step, harvest)
         heads = before.heads.replaced(harvest.heads) if before.heads else None
         ended = self.experiment.after(moment, step.schedule)
@@ -117,7 +123,8 @@ class Coordinator:
         score = self.fieldwork.evaluate(self._judged(state, heads)) if due else None
         self.method.observe(step.schedule.reports(harvest.losses, harvest.measured))
         refused = [rejected.device for rejected in harvest.rejected]
-        record = round_record(round_, ended.seconds, step.plan, step.schedule, refused, score)
+        enforcement = pacing.outcome(harvest.enforced) if pacing else None
+        record = round_record(round_, ended.seconds, step.plan, step.schedule, refused, score, enforcement)
         after = Standing(
             state,
             heads,
@@ -220,7 +227,9 @@ class Coordinator:
         devices = device_records(experiment.fleet, step.plan, step.schedule, record.round)
         reasons = {rejected.device: rejected.reason for rejected in harvest.rejected}
         lines = [
-            TrainedDeviceRecord(record.round, device, harvest.loss(device.id), reasons.get(device.id))
+            TrainedDeviceRecord(
+                record.round, device, harvest.loss(device.id), reasons.get(device.id), harvest.enforced.get(device.id)
+            )
             for device in devices
         ]
         checkpoint = Checkpoint(

@@ -191,6 +191,7 @@ def prepare(loaded: LoadedScenario) -> Experiment:
     _check_target(experiment)
     _check_presence(experiment)
     _check_pace(experiment)
+    _check_clock(experiment)
     experiment.method()
     _check_weights(experiment)
     return experiment
@@ -248,6 +249,22 @@ def _check_pace(experiment: Experiment) -> None:
         reason = "devices_per_cell lets devices share their air only if they begin together"
     if reason:
         raise source.error(("training", "schedule", "kind"), schedule.kind, f"synchronous, because {reason}")
+
+
+def _check_clock(experiment: Experiment) -> None:
+    """UserError if a scenario cannot be held to the wall clock."""
+    scenario, source = experiment.scenario, experiment.loaded.source
+    if scenario.runtime.clock == "virtual":
+        return
+    reason = None
+    if experiment.data is None:
+        reason = "a task without data trains nothing"
+    elif not isinstance(scenario.training.schedule, Synchronous):
+        reason = "the wall clock holds rounds in lockstep only"
+    elif experiment.method().forms_groups or scenario.topology.inner_rounds > 1:
+        reason = "groups with inner rounds run on times of their own"
+    if reason:
+        raise source.error(("runtime", "clock"), scenario.runtime.clock, f"virtual, because {reason}")
 
 
 def _check_weights(experiment: Experiment) -> None:

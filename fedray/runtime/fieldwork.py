@@ -14,6 +14,7 @@ from fedray.runtime.heads import LocalHeads
 from fedray.runtime.hosts import Hosts, cut
 from fedray.runtime.messages import Chunk, Harvest, gather, in_sequence
 from fedray.runtime.pace import Step
+from fedray.runtime.wallclock import Pacing
 from fedray.scenario.schema import Corruption
 
 CHUNKS_PER_HOST = 4  # pieces a round is cut into: enough to even out, few enough to keep folds rare
@@ -42,12 +43,14 @@ class Fieldwork:
         step: Step,
         method: Method[Any],
         heads: LocalHeads | None,
+        pacing: Pacing | None,
     ) -> Harvest:
         """Carry out a round's plan, each group from its server state: its inner rounds, on its own.
 
         After each but its last a group goes on from what its members have made; the last is what the harvest holds.
+        On the wall, devices that will not finish set out, too.
         """
-        finishing = step.schedule.finishing(step.plan)
+        finishing = list(step.plan.assignments) if pacing else step.schedule.finishing(step.plan)
         inner_rounds = {group.id: group.inner_rounds for group in step.plan.groups}
         states = dict(step.bases)
         planned = sum(inner_rounds[assignment.group] for assignment in finishing)
@@ -58,7 +61,7 @@ class Fieldwork:
             going_on = [assignment for assignment in finishing if inner_rounds[assignment.group] > part]
             going_on.sort(key=lambda assignment: assignment.group)  # a group on few hosts, so that folds are few
             parts = {group: (part, of) for group, of in inner_rounds.items()}
-            harvest = self._carry_out(round_, states, going_on, parts, step.schedule.corruptions, fold, heads)
+            harvest = self._carry_out(round_, states, going_on, parts, step.schedule.corruptions, fold, heads, pacing)
             for group, members in harvest.folds.items():
                 if inner_rounds[group] > part + 1:
                     states[group] = method.apply(states[group], members.result())
@@ -75,6 +78,7 @@ class Fieldwork:
         corruptions: Mapping[int, Corruption],
         fold: ray.ObjectRef,
         heads: LocalHeads | None,
+        pacing: Pacing | None,
     ) -> Harvest:
         """Some assignments, each from the state of its group and for its group's part of the local steps."""
         shape = self.hosts.equipment.shape
@@ -92,8 +96,10 @@ class Fieldwork:
                 fold=fold,
                 adapters={key: adapters[key] for key in {(a.group, a.spec) for a in some}},
                 heads=heads.of([a.device for a in some]) if heads else None,
+                errands=tuple(pacing.errands[a.device] for a in some) if pacing else None,
+                dilation=pacing.dilation if pacing else 1.0,
             )
-            for some in cut(assignments, self.hosts.share.hosts, CHUNKS_PER_HOST)
+            for some in cut(assignments, self.hosts.share.hosts, 1 if pacing else CHUNKS_PER_HOST)
         ]
 
         def count(index: int) -> None:

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,60 +12,81 @@ from fedray.adapters import AdapterSpec, layout_of, upload_layout
 from fedray.aggregation import Fold, rejection
 from fedray.emulation import corrupted
 from fedray.protocol import Assignment, Selection, Update, Values
+from fedray.results import Enforced
 from fedray.runtime.messages import Chunk, Equipment, Harvest, Rejected
 
 if TYPE_CHECKING:
+    from fedray.learning.calibration import Calibration
     from fedray.learning.evaluation import BlockScore
+    from fedray.runtime.bench import Bench
 
 
 class Host:
-    """Responsibilities: train, check, fold. Holds no state of a run, so its work can be redone anywhere."""
+    """Responsibilities: have devices train, check, fold. Holds no state of a run: its work can be redone anywhere."""
 
     def __init__(self, equipment: Equipment) -> None:
         self.equipment = equipment
-        self.workbench = None
+        self._bench: Bench | None = None
         if equipment.kit is not None:
-            from fedray.learning.workbench import Workbench  # torch only where something is trained
+            from fedray.runtime.bench import bench_of  # torch only where something is trained
 
-            self.workbench = Workbench(equipment.kit, "cuda" if ray.get_gpu_ids() else "cpu")
+            self._bench = bench_of(equipment, "cuda" if ray.get_gpu_ids() else "cpu")
 
     def train(self, chunk: Chunk) -> Harvest:
-        """Carry out a chunk; without a workbench devices send back what they received."""
+        """Carry out a chunk; without a bench devices send back what they received."""
         empty: Fold = ray.get(chunk.fold)
         received = {key: ray.get(reference) for key, reference in chunk.adapters.items()}
+        downloads = [received[assignment.group, assignment.spec] for assignment in chunk.assignments]
+        if chunk.heads is not None:
+            rows = zip(chunk.assignments, downloads, chunk.heads, strict=True)
+            downloads = [self._with_head(assignment.spec, values, head) for assignment, values, head in rows]
+        performances = self._bench.perform(chunk, downloads) if self._bench else repeat(None)
         folds: dict[int, Fold] = {}
         losses: dict[int, float] = {}
         measured: dict[int, tuple[float, ...]] = {}
         heads: dict[int, Values] = {}
+        enforced: dict[int, Enforced] = {}
         rejected: list[Rejected] = []
-        for row, assignment in enumerate(chunk.assignments):
-            values, selection = received[assignment.group, assignment.spec], None
-            if chunk.heads is not None:
-                values = self._with_head(assignment.spec, values, chunk.heads[row])
-            held = values
-            if self.workbench is not None:
-                trained = self.workbench.train(assignment, chunk.round, values, *chunk.parts[row])
-                values, selection = trained.values, trained.selection
-                losses[assignment.device], measured[assignment.device] = trained.loss, trained.measured
-            if corruption := chunk.corruptions[row]:
+        for assignment, held, corruption, performance in zip(
+            chunk.assignments, downloads, chunk.corruptions, performances, strict=False
+        ):
+            device, values, selection = assignment.device, held, None
+            if performance is not None:
+                if performance.enforced is not None:
+                    enforced[device] = performance.enforced
+                if performance.failure is not None:
+                    rejected.append(Rejected(device, performance.failure))
+                if performance.trained is None:
+                    continue
+                values, selection = performance.trained.values, performance.trained.selection
+                losses[device], measured[device] = performance.trained.loss, performance.trained.measured
+            if corruption:
                 values = corrupted(corruption, held, values)
             update = self._update(assignment, values, selection)
-            reason = rejection(update)
-            if reason:
-                rejected.append(Rejected(assignment.device, reason))
+            if reason := rejection(update):
+                rejected.append(Rejected(device, reason))
                 continue
             if chunk.heads is not None:
-                heads[assignment.device] = values[-chunk.heads.shape[1] :]
+                heads[device] = values[-chunk.heads.shape[1] :]
             if assignment.group not in folds:
                 folds[assignment.group] = copy.deepcopy(empty)
             folds[assignment.group].add(update, assignment.weight)
-        return Harvest(folds, losses, measured, tuple(rejected), heads)
+        return Harvest(folds, losses, measured, tuple(rejected), heads, enforced)
 
     def evaluate(self, spec: AdapterSpec, values: Values, blocks: Sequence[int]) -> "list[BlockScore]":
         """Score blocks of test examples with an adapter."""
-        if self.workbench is None:
-            raise RuntimeError("a host without data cannot evaluate")
-        return self.workbench.evaluate(spec, values, blocks)
+        return self.bench.evaluate(spec, values, blocks)
+
+    def calibrate(self, processes: int) -> "list[Calibration]":
+        """How fast each of so many processes is while the others measure, too."""
+        return self.bench.calibrate(processes)
+
+    @property
+    def bench(self) -> "Bench":
+        """Where devices train; there is none for a task without data."""
+        if self._bench is None:
+            raise RuntimeError("a host without data has no bench")
+        return self._bench
 
     def _with_head(self, spec: AdapterSpec, values: Values, head: Values) -> Values:
         lora = values[: layout_of(self.equipment.shape, spec).lora_size]

@@ -11,6 +11,7 @@ from ray.actor import ActorHandle
 from ray.exceptions import ObjectLostError, RayActorError
 
 from fedray.errors import RunFailedError, UserError
+from fedray.learning.calibration import Calibration
 from fedray.runtime.host import Host
 from fedray.runtime.messages import Equipment
 from fedray.scenario.schema import Runtime
@@ -27,6 +28,11 @@ class HostShare:
     hosts: int
     cpus: float
     gpus: float
+
+    @property
+    def cores(self) -> float:
+        """CPUs of all hosts; one, if none are reserved."""
+        return self.hosts * self.cpus or 1.0
 
 
 def host_share(runtime: Runtime, participants: int, cpus: float, gpus: float) -> HostShare:
@@ -106,6 +112,13 @@ class Hosts:
                 waiting.appendleft(piece)
             idle.append(host)
         return results
+
+    def calibrate(self) -> list[Calibration]:
+        """How fast the machine is when all of its reserved CPUs train at once; for hosts under the wall clock."""
+        asked = self.actors[: max(1, int(self.share.cores))]
+        processes = max(1, int(self.share.cpus))
+        answers: list[list[Calibration]] = ray.get([actor.calibrate.remote(processes) for actor in asked])
+        return [calibration for answer in answers for calibration in answer]
 
     def close(self) -> None:
         """End all hosts."""

@@ -1,14 +1,16 @@
 """What passes between coordinator and hosts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, Literal
 
 from fedray.adapters import AdapterSpec, BackboneShape
 from fedray.aggregation import Aggregate, Fold
 from fedray.protocol import Assignment, Values
+from fedray.results import Enforced
 from fedray.scenario.schema import Corruption
+from fedray.wall.errand import Errand
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Equipment:
     shape: BackboneShape
     head: Literal["shared", "local", "frozen"]
     kit: Any
+    clock: Literal["virtual", "wall"] = "virtual"
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,8 @@ class Chunk:
     sends in place of what it trained, if anything.
 
     `fold` is an object reference to an empty fold, `adapters` to the flat values of each (group, spec); `heads` are
-    the devices' own heads, (assignments, head floats), when heads are local.
+    the devices' own heads, (assignments, head floats), when heads are local. Under the wall clock the devices of a
+    chunk begin together, each on its errand, and an emulated second takes `dilation` on the wall.
     """
 
     round: int
@@ -39,6 +43,8 @@ class Chunk:
     fold: Any
     adapters: Mapping[tuple[int, AdapterSpec], Any]
     heads: Values | None
+    errands: tuple[Errand, ...] | None = None
+    dilation: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -51,13 +57,16 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Harvest:
-    """What came of some assignments: a fold per group, refused updates, and losses, measurements, heads by device."""
+    """What came of some assignments: a fold per group, refused updates, and by device losses, measurements, heads, and
+    under the wall clock what was enforced.
+    """
 
     folds: Mapping[int, Fold]
     losses: Mapping[int, float]
     measured: Mapping[int, tuple[float, ...]]
     rejected: tuple[Rejected, ...]
     heads: Mapping[int, Values]
+    enforced: Mapping[int, Enforced] = field(default_factory=dict)
 
     def aggregate(self, fold: Fold) -> Aggregate:
         """The groups' folds merged into an empty one, and its result."""
@@ -77,7 +86,9 @@ def gather(harvests: Sequence[Harvest]) -> Harvest:
     losses: dict[int, float] = {}
     measured: dict[int, tuple[float, ...]] = {}
     heads: dict[int, Values] = {}
+    enforced: dict[int, Enforced] = {}
     for harvest in harvests:
+        enforced |= harvest.enforced
         losses |= harvest.losses
         measured |= harvest.measured
         heads |= harvest.heads
@@ -87,7 +98,7 @@ def gather(harvests: Sequence[Harvest]) -> Harvest:
             else:
                 folds[group] = fold
     rejected = sorted((item for harvest in harvests for item in harvest.rejected), key=lambda item: item.device)
-    return Harvest(folds, losses, measured, tuple(rejected), heads)
+    return Harvest(folds, losses, measured, tuple(rejected), heads, enforced)
 
 
 def in_sequence(harvests: Sequence[Harvest]) -> Harvest:
@@ -108,4 +119,5 @@ def in_sequence(harvests: Sequence[Harvest]) -> Harvest:
         measured={device: measured for harvest in harvests for device, measured in harvest.measured.items()},
         rejected=tuple(refused[device] for device in sorted(refused)),
         heads={device: head for harvest in harvests for device, head in harvest.heads.items()},
+        enforced={device: forced for harvest in harvests for device, forced in harvest.enforced.items()},
     )

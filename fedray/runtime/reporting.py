@@ -9,7 +9,7 @@ from fedray.emulation import Outcome, Schedule
 from fedray.fleet import Fleet
 from fedray.learning.evaluation import Score
 from fedray.protocol import Plan
-from fedray.results import DeviceRecord, RoundRecord
+from fedray.results import DeviceRecord, Enforcement, RoundRecord
 from fedray.telemetry import Snapshot
 
 
@@ -51,6 +51,7 @@ def round_record(
     schedule: Schedule,
     rejected: Sequence[int],
     score: Score | None,
+    enforcement: Enforcement | None = None,
 ) -> RoundRecord:
     """The record of a round that ended at `ended` emulated seconds; what `rejected` devices did came to nothing."""
     refused = np.isin(schedule.devices, rejected)
@@ -75,6 +76,7 @@ def round_record(
         wasted_seconds=float(np.where(refused, schedule.busy_seconds, schedule.wasted_seconds).sum()),
         wasted_joules=float(np.where(refused, schedule.joules, schedule.wasted_joules).sum()),
         wasted_bytes=int(np.where(refused, schedule.bytes_down + schedule.bytes_up, schedule.wasted_bytes).sum()),
+        enforcement=enforcement,
     )
 
 
@@ -106,4 +108,8 @@ def snapshot(
         mean_depth=last.mean_depth,
         mean_rank=last.mean_rank,
         devices_by_profile=Counter(device.profile for device in devices),
+        dilation=last.enforcement.dilation if last.enforcement else None,
+        overloads=sum(forced)
+        if (forced := [one.enforcement.overloads for one in records if one.enforcement])
+        else None,
     )

@@ -9,7 +9,7 @@ import yaml
 
 from fedray.scenario.overrides import apply_overrides
 from fedray.scenario.schema import Scenario
-from fedray.scenario.source import Key, Source, read_source
+from fedray.scenario.source import Key, Source, parse_source, read_source
 from fedray.scenario.validation import validate
 
 MODEL_KEYS: tuple[Key, ...] = (("model", "backbone"), ("costs", "twin", "backbone"))  # a folder, or a name
@@ -34,14 +34,14 @@ class LoadedScenario:
         return yaml.safe_dump(self.scenario.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-def load_scenario(path: Path, settings: Iterable[str] = ()) -> LoadedScenario:
-    """Load, override, resolve paths and validate.
+def load_scenario(path: Path | None, settings: Iterable[str] = ()) -> LoadedScenario:
+    """Load, override, resolve paths and validate; without a file every value is its default.
 
     Relative paths written in the file are relative to the file; those given by `--set`, to the working directory.
     """
-    source = apply_overrides(read_source(path), settings)
+    source = apply_overrides(read_source(path) if path else parse_source("defaults", "schema_version: 1"), settings)
     for key in (*PATH_KEYS, *_group_paths(source.data)):
-        _make_absolute(source, key, path.parent)
+        _make_absolute(source, key, path.parent if path else Path())
     return LoadedScenario(validate(Scenario, source.data, source), source)
 
 

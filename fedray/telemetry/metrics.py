@@ -35,6 +35,8 @@ class Snapshot:
     mean_depth: float
     mean_rank: float
     devices_by_profile: Mapping[str, int]
+    dilation: float | None = None
+    overloads: int | None = None
 
 
 Sample = tuple[Labels, float]
@@ -105,5 +107,14 @@ METRICS: tuple[Metric, ...] = (
         "Devices planned in the last round, by profile.",
         lambda s: [((profile,), count) for profile, count in s.devices_by_profile.items()],
         ("profile",),
+    ),
+    _gauge(
+        "dilation_ratio", "Wall clock: seconds on the wall per emulated second in the last round.", lambda s: s.dilation
+    ),
+    Metric(
+        "fedray_overloads",
+        "counter",
+        "Wall clock: transfers and local steps that the machine could not end in time.",
+        _one(lambda s: s.overloads),
     ),
 )

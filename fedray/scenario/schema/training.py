@@ -96,12 +96,22 @@ class Runtime(Section):
         "auto", description="CPUs Ray reserves for a host; auto: one, or an equal share when hosts outnumber CPUs."
     )
     gpus_per_host: float = Field(0.0, ge=0, description="GPUs Ray reserves for a host; with any, training is on CUDA.")
-    clock: Literal["virtual"] = Field("virtual", description="virtual: training is real, time is computed.")
+    clock: Literal["virtual", "wall"] = Field(
+        "virtual",
+        description="virtual: training is real, time is computed; wall: every device is a process that is held to it.",
+    )
+    dilation: Annotated[float, Field(gt=0)] | Literal["auto"] = Field(
+        "auto",
+        description="wall: seconds on the wall per emulated second; auto: 1, or more if the devices ask more of the "
+        "machine than it can do.",
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> "Runtime":
         if self.hosts != "auto" and self.devices_per_host != "auto":
             raise ValueError("give hosts or devices_per_host, not both")
+        if self.clock == "virtual" and self.dilation != "auto":
+            raise ValueError(f"dilation: given {self.dilation:g}; allowed: auto unless clock is wall")
         return self
 
 

@@ -1,0 +1,98 @@
+"""How fast this machine trains: a matrix product, a copy, a launch, and whole steps of a run's own."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+import numpy as np
+import torch
+
+from fedray.adapters import initial_values, layout_of
+from fedray.costs.kernels import FLOAT, step_kernels
+from fedray.costs.machine import MachineSpeed
+from fedray.learning.trainer import draw_batches, train
+from fedray.learning.workbench import Workbench
+from fedray.protocol import Assignment
+from fedray.seeds import Purpose, generator
+
+REPEATS = 9
+PRODUCT = (512, 384, 1536)  # rows, inside, out: of the size that a layer of a small transformer has
+COPIED_FLOATS = 16_000_000  # more than caches hold
+LAUNCHES = 200
+STEPS = 6  # the first is not counted
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A machine's speed; the step it was compared by, measured; and the length its texts were padded to, on average."""
+
+    speed: MachineSpeed
+    step_seconds: float
+    sequence_length: int
+
+
+@dataclass
+class _Stopwatch:
+    """Notes when steps end."""
+
+    ends: list[float] = field(default_factory=list)
+
+    def holds(self, memory_bytes: int) -> None:
+        pass
+
+    def stepped(self) -> None:
+        self.ends.append(time.perf_counter())
+
+
+def calibrate(workbench: Workbench) -> Calibration:
+    """Measure with the run's own model, batches and largest adapter."""
+    kit, model = workbench.kit, workbench.model
+    speed = measured_speed(model.device)
+    randomness = generator(kit.seed, Purpose.CALIBRATION)
+    batches = draw_batches(np.arange(len(kit.train)), kit.train.lengths, STEPS, kit.batch_size, randomness)
+    lengths = [kit.train.batch(batch).inputs["input_ids"].shape[1] for batch in batches]
+    assignment = Assignment(device=0, group=0, spec=kit.spec, local_steps=STEPS, weight=1)
+    values = initial_values(layout_of(kit.shape, kit.spec), kit.seed)
+    watch = _Stopwatch()
+    train(model, assignment, values, kit.train, batches, kit.optimiser, kit.train_head, randomness, watch)
+    step = statistics.mean(after - before for before, after in pairwise(watch.ends))
+    computed = sum(speed.seconds(step_kernels(kit.shape, kit.spec, kit.batch_size, length)) for length in lengths[1:])
+    factor = step * (STEPS - 1) / computed
+    return Calibration(replace(speed, step_factor=factor), step, round(statistics.mean(lengths)))
+
+
+def fastest_device() -> str:
+    """What torch would best compute on here."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def measured_speed(device: torch.device) -> MachineSpeed:
+    """A matrix product, a copy, and as small an operation as there is, each the median of several."""
+    rows, inside, out = PRODUCT
+    left, right = torch.randn(rows, inside, device=device), torch.randn(inside, out, device=device)
+    source, target = torch.zeros(COPIED_FLOATS, device=device), torch.zeros(COPIED_FLOATS, device=device)
+    tiny = torch.zeros(1, device=device)
+
+    def launch() -> None:
+        for _ in range(LAUNCHES):
+            tiny.add_(1.0)
+
+    return MachineSpeed(
+        flops_per_second=2.0 * rows * inside * out / _seconds(lambda: left @ right, device),
+        bytes_per_second=2.0 * FLOAT * COPIED_FLOATS / _seconds(lambda: target.copy_(source), device),
+        launch_seconds=_seconds(launch, device) / LAUNCHES,
+    )
+
+
+def _seconds(operation: Callable[[], object], device: torch.device) -> float:
+    """The median of several, after one to warm up."""
+    taken = []
+    for _ in range(REPEATS + 1):
+        started = time.perf_counter()
+        operation()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        taken.append(time.perf_counter() - started)
+    return statistics.median(taken[1:])

@@ -1,0 +1,82 @@
+"""How a host's devices train: in turn, as fast as they can, or all at once, each held to its time."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+import ray
+
+from fedray.adapters import AdapterSpec
+from fedray.learning.calibration import Calibration, calibrate
+from fedray.learning.evaluation import BlockScore
+from fedray.learning.workbench import Workbench
+from fedray.protocol import Values
+from fedray.runtime.messages import Chunk, Equipment
+from fedray.wall.crew import Crew, CrewLostError
+from fedray.wall.messages import Performance, Task
+
+
+class Bench(Protocol):
+    """Where a host's devices work."""
+
+    def perform(self, chunk: Chunk, downloads: Sequence[Values]) -> Iterable[Performance]:
+        """What every device of a chunk did with what it downloaded, in order."""
+        ...
+
+    def evaluate(self, spec: AdapterSpec, values: Values, blocks: Sequence[int]) -> list[BlockScore]:
+        """Score blocks of test examples with an adapter."""
+        ...
+
+    def calibrate(self, processes: int) -> list[Calibration]:
+        """How fast each of so many processes is while the others measure, too."""
+        ...
+
+
+def bench_of(equipment: Equipment, torch_device: str) -> Bench:
+    """The bench for a run's clock."""
+    if equipment.clock == "wall":
+        return AtOnce(Crew(equipment.kit, torch_device))
+    return InTurn(Workbench(equipment.kit, torch_device))
+
+
+class InTurn:
+    """Devices one after the other on one model, in this process."""
+
+    def __init__(self, workbench: Workbench) -> None:
+        self.workbench = workbench
+        self.evaluate = workbench.evaluate
+
+    def perform(self, chunk: Chunk, downloads: Sequence[Values]) -> Iterable[Performance]:
+        for assignment, values, part in zip(chunk.assignments, downloads, chunk.parts, strict=True):
+            yield Performance(self.workbench.train(assignment, chunk.round, values, *part))
+
+    def calibrate(self, processes: int) -> list[Calibration]:
+        return [calibrate(self.workbench)]
+
+
+class AtOnce:
+    """Every device a process of its own; they begin together. A host whose crew is lost ends, and is replaced."""
+
+    def __init__(self, crew: Crew) -> None:
+        self.crew = crew
+
+    def perform(self, chunk: Chunk, downloads: Sequence[Values]) -> Iterable[Performance]:
+        rows = zip(chunk.assignments, downloads, chunk.errands or (), strict=True)
+        tasks = [Task(assignment, chunk.round, values, errand) for assignment, values, errand in rows]
+        with _lost_together():
+            return self.crew.train(tasks, chunk.dilation)
+
+    def evaluate(self, spec: AdapterSpec, values: Values, blocks: Sequence[int]) -> list[BlockScore]:
+        with _lost_together():
+            return self.crew.evaluate(spec, values, blocks)
+
+    def calibrate(self, processes: int) -> list[Calibration]:
+        return self.crew.calibrate(processes)
+
+
+@contextmanager
+def _lost_together() -> Iterator[None]:
+    try:
+        yield
+    except CrewLostError:
+        ray.actor.exit_actor()

@@ -1,0 +1,65 @@
+"""One scenario under both clocks, and how well they agree."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fedray.errors import UserError
+from fedray.learning.calibration import Calibration, fastest_device
+from fedray.results import Fidelity, RunDirectory, fidelity
+from fedray.runtime.driver import Watcher, execute_on, shared_session
+from fedray.runtime.experiment import prepare
+from fedray.runtime.opening import default_folder
+from fedray.scenario import load_scenario
+from fedray.wall.crew import Crew
+
+VIRTUAL = ("runtime.clock=virtual", "runtime.dilation=auto")
+
+
+def measure_fidelity(
+    scenario: Path,
+    settings: Sequence[str],
+    rounds: int,
+    bound: float,
+    folder: Path | None,
+    address: str | None,
+    watcher: Watcher,
+) -> tuple[Fidelity, Path]:
+    """Run the first rounds of a scenario under the virtual clock, then on the wall; the folder keeps both runs.
+
+    Raises
+    ------
+    UserError, RunFailedError, RunInterruptedError
+        as a run does; UserError also if the folder holds something.
+    """
+    shortened = [*settings, f"training.rounds={rounds}"]
+    wall = prepare(load_scenario(scenario, [*shortened, "runtime.clock=wall"]))
+    virtual = prepare(load_scenario(scenario, [*shortened, *VIRTUAL]))
+    folder = folder or default_folder(f"{wall.scenario.name}-fidelity")
+    if folder.exists() and any(folder.iterdir()):
+        raise UserError(f"--run-dir {folder}: already holds something; give another")
+    directories = RunDirectory(folder / "virtual"), RunDirectory(folder / "wall")
+    with shared_session(address) as cluster:
+        for experiment, directory in zip((virtual, wall), directories, strict=True):
+            execute_on(cluster, experiment, directory, watcher)
+    return fidelity(*directories, bound), folder
+
+
+def measure_machine(scenario: Path | None, settings: Sequence[str], processes: int) -> list[Calibration]:
+    """How fast each of so many processes of this machine is with a scenario's model and batches; without Ray.
+
+    Raises
+    ------
+    UserError
+        if the scenario is wrong, or trains nothing.
+    """
+    loaded = load_scenario(scenario, settings)
+    experiment = prepare(loaded)
+    kit = experiment.kit(experiment.method().adapter())
+    if kit is None:
+        allowed = "a dataset, because without one nothing is trained"
+        raise loaded.source.error(("task", "dataset", "kind"), "none", allowed)
+    crew = Crew(kit, fastest_device())
+    try:
+        return crew.calibrate(processes)
+    finally:
+        crew.close()

@@ -1,0 +1,1 @@
+"""The wall clock: devices are processes that are held to the seconds and the memory which were computed for them."""

@@ -1,0 +1,60 @@
+"""What a forked process does with its life: be a device for a round, score, or measure."""
+
+import ctypes
+import signal
+from dataclasses import replace
+from multiprocessing.connection import Connection
+
+import numpy as np
+
+from fedray.learning.calibration import calibrate
+from fedray.learning.workbench import Workbench
+from fedray.wall.messages import Examination, Performance, Task
+from fedray.wall.timekeeper import CutShortError, Timekeeper
+
+DIE_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
+NOTHING = np.zeros(0, np.float32)
+
+
+def perform(link: Connection, workbench: Workbench, torch_device: str, task: Task, dilation: float) -> None:
+    """One round: the adapter's bytes come in, steps are taken, bytes go out, each in the time it was planned to take.
+
+    Messages: in, when to begin; in, bytes; out, bytes (none if there is no update); out, the performance.
+    """
+    die_with_parent()
+    workbench.move_to(torch_device)
+    link.send(None)  # ready
+    keeper = Timekeeper(task.errand, task.assignment.local_steps, link.recv(), dilation)
+    trained, failure = None, None
+    try:
+        values = np.frombuffer(link.recv_bytes(), np.float32)
+        keeper.downloaded()
+        trained = workbench.train(task.assignment, task.round, values, foreman=keeper)
+        link.send_bytes(trained.values.tobytes())
+        keeper.uploaded()
+    except (CutShortError, MemoryError) as reason:
+        if trained is None:
+            link.send_bytes(b"")
+            failure = f"out of memory: {reason}" if isinstance(reason, MemoryError) else None
+    if trained is not None:
+        trained = replace(trained, values=NOTHING) if task.errand.gets_through else None
+    link.send(Performance(trained, failure, keeper.enforced()))
+
+
+def examine(link: Connection, workbench: Workbench, torch_device: str, examination: Examination) -> None:
+    """Score blocks of test examples."""
+    die_with_parent()
+    workbench.move_to(torch_device)
+    link.send(workbench.evaluate(examination.spec, examination.values, examination.blocks))
+
+
+def measure(link: Connection, workbench: Workbench, torch_device: str) -> None:
+    """How fast one process is."""
+    die_with_parent()
+    workbench.move_to(torch_device)
+    link.send(calibrate(workbench))
+
+
+def die_with_parent() -> None:
+    """End with the process that forked this one, however that ends."""
+    ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)

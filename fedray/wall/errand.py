@@ -1,0 +1,23 @@
+"""What a device is held to in a round."""
+
+from dataclasses import dataclass
+from math import inf
+
+
+@dataclass(frozen=True)
+class Errand:
+    """A device's round as it was computed: emulated seconds of its parts, and the bytes of memory that it has.
+
+    It is cut short at `stops`, counted from the start of the round; inf if it gets through.
+    """
+
+    download_seconds: float
+    compute_seconds: float
+    upload_seconds: float
+    stops: float
+    memory_limit_bytes: float
+
+    @property
+    def gets_through(self) -> bool:
+        """Whether its update counts."""
+        return self.stops == inf

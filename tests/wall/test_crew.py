@@ -1,0 +1,171 @@
+"""A real crew: a process that forks devices, two real layers, real texts."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from math import inf
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fedray.adapters import AdapterSpec, initial_values, layout_of
+from fedray.learning.workbench import Kit, Workbench
+from fedray.protocol import Assignment, Quantisation
+from fedray.runtime.experiment import prepare
+from fedray.scenario import load_scenario
+from fedray.wall.crew import Crew, CrewLostError
+from fedray.wall.errand import Errand
+from fedray.wall.messages import Task
+
+IN_NO_TIME = Errand(0.05, 0.1, 0.05, inf, 1e12)
+
+
+@pytest.fixture(scope="module")
+def kit(two_layers: Path) -> Kit:
+    settings = [f"model.backbone={two_layers}", "task.max_length=32", "fleet.groups=[{profile: jetson-tx2, count: 3}]"]
+    experiment = prepare(load_scenario(None, [*settings, "training.batch_size=4", "method={name: legend, rank: 4}"]))
+    kit = experiment.kit(experiment.method().adapter())
+    assert kit is not None
+    return kit
+
+
+@pytest.fixture(scope="module")
+def crew(kit: Kit) -> Iterator[Crew]:
+    crew = Crew(kit)
+    yield crew
+    crew.close()
+
+
+def task_of(kit: Kit, device: int, errand: Errand = IN_NO_TIME, spec: AdapterSpec | None = None, **words) -> Task:
+    spec = spec or kit.spec
+    assignment = Assignment(device, 0, spec, 2, 1, **words)
+    return Task(assignment, 3, initial_values(layout_of(kit.shape, spec), 7), errand)
+
+
+def test_a_device_in_a_process_of_its_own_trains_to_the_same_bits(kit: Kit, crew: Crew) -> None:
+    """Plain, shallower and quantised, all at once, as one after the other in this process; batches are drawn alike."""
+    packed = Quantisation((0, 1), 4, 64)
+    tasks = [task_of(kit, 0), task_of(kit, 1, spec=kit.spec.deepest(1)), task_of(kit, 2, quantisation=packed)]
+    workbench = Workbench(kit)
+    for task, performance in zip(tasks, crew.train(tasks, 1.0), strict=True):
+        alone = workbench.train(task.assignment, task.round, task.values)
+        assert performance.trained is not None
+        assert performance.failure is None
+        assert performance.trained.values.tobytes() == alone.values.tobytes()
+        assert performance.trained.loss == alone.loss
+        assert not np.array_equal(alone.values, task.values)
+
+
+def test_packed_activations_are_measured_as_less(kit: Kit, crew: Crew) -> None:
+    packed = Quantisation((0, 1), 4, 64)
+    whole, less = crew.train([task_of(kit, 0), task_of(kit, 0, quantisation=packed)], 1.0)
+    workbench = Workbench(kit)
+    frozen = workbench.model.frozen_bytes
+    assert whole.enforced.memory_bytes - frozen > 2 * (less.enforced.memory_bytes - frozen) > 0
+
+
+def test_scores_are_those_of_this_process(kit: Kit, crew: Crew) -> None:
+    values = initial_values(layout_of(kit.shape, kit.spec), 7)
+    assert crew.evaluate(kit.spec, values, [0]) == Workbench(kit).evaluate(kit.spec, values, [0])
+
+
+def test_every_part_takes_at_least_its_time(kit: Kit, crew: Crew) -> None:
+    """Lower bounds only: how late a loaded machine is says nothing about the code."""
+    errand = Errand(0.3, 0.8, 0.4, inf, 1e12)
+    before = time.monotonic()
+    performances = crew.train([task_of(kit, device, errand) for device in range(3)], 2.0)
+    assert time.monotonic() - before >= 2.0 * 1.5
+    for performance in performances:
+        assert performance.enforced.download_seconds >= 0.3
+        assert performance.enforced.end_seconds >= 1.5
+
+
+def test_who_is_cut_short_or_out_of_memory_sends_nothing_and_the_others_go_on(kit: Kit, crew: Crew) -> None:
+    needed = crew.train([task_of(kit, 0)], 1.0)[0].enforced.memory_bytes
+    tasks = [
+        task_of(kit, 0, replace(IN_NO_TIME, stops=0.02)),
+        task_of(kit, 1, replace(IN_NO_TIME, memory_limit_bytes=needed * 0.9)),
+        task_of(kit, 2),
+    ]
+    short, full, through = crew.train(tasks, 1.0)
+    assert short.trained is None
+    assert short.failure is None
+    assert short.enforced.compute_seconds == 0.0
+    assert full.trained is None
+    assert full.failure is not None
+    assert full.failure.startswith("out of memory: training took ")
+    assert through.trained is not None
+    assert crew.train([task_of(kit, 0)], 1.0)[0].trained is not None
+
+
+def test_what_does_not_count_in_the_end_is_not_sent(kit: Kit, crew: Crew) -> None:
+    """An upload that will be lost: the device works to its end."""
+    lost = crew.train([task_of(kit, 0, replace(IN_NO_TIME, stops=0.2))], 1.0)[0]
+    assert lost.trained is None
+    assert lost.enforced.end_seconds >= 0.2
+
+
+def test_measuring_says_how_fast_each_process_is(crew: Crew) -> None:
+    found = crew.calibrate(2)
+    assert len(found) == 2
+    for one in found:
+        assert one.speed.flops_per_second > 1e8
+        assert 0 < one.speed.launch_seconds < one.step_seconds
+        assert 0.05 < one.speed.step_factor < 20
+
+
+def test_a_dead_device_is_noticed_and_nobody_is_left_behind(kit: Kit) -> None:
+    crew = Crew(kit)
+    zygote = crew.process.pid
+    slow = replace(IN_NO_TIME, compute_seconds=600.0)
+    watcher = subprocess.Popen([sys.executable, "-c", KILL_A_CHILD, str(zygote), "2"])
+    with pytest.raises(CrewLostError):
+        crew.train([task_of(kit, 0, slow), task_of(kit, 1, slow)], 1.0)
+    watcher.wait()
+    crew.close()
+    assert not members(zygote)
+
+
+def test_nobody_outlives_the_process_that_forks_them(kit: Kit) -> None:
+    crew = Crew(kit)
+    zygote = crew.process.pid
+    slow = replace(IN_NO_TIME, compute_seconds=600.0)
+    killer = subprocess.Popen([sys.executable, "-c", KILL_ITSELF_ONCE_THERE, str(zygote), "2"])
+    with pytest.raises(CrewLostError):
+        crew.train([task_of(kit, 0, slow), task_of(kit, 1, slow)], 1.0)
+    killer.wait()
+    crew.close()
+    deadline = time.monotonic() + 20
+    while members(zygote) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not members(zygote)
+
+
+AWAIT_CHILDREN = """
+import os, signal, subprocess, sys, time
+parent, count = int(sys.argv[1]), int(sys.argv[2])
+children = []
+while len(children) < count:
+    time.sleep(0.1)
+    children = [int(word) for word in open(f"/proc/{parent}/task/{parent}/children").read().split()]
+time.sleep(0.5)
+"""
+KILL_A_CHILD = AWAIT_CHILDREN + "os.kill(children[0], signal.SIGKILL)"
+KILL_ITSELF_ONCE_THERE = AWAIT_CHILDREN + "os.kill(parent, signal.SIGKILL)"
+
+
+def members(zygote: int) -> list[int]:
+    """Living processes of the group that a crew's first process has founded."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                state, _, group = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
+            except OSError:
+                continue
+            if int(group) == zygote and state != "Z":
+                found.append(int(entry.name))
+    return found
