@@ -2,8 +2,8 @@
 
     python benchmarks/wall.py [--devices 80]
 
-Boards of the LEGEND testbed train MiniLM-L6 for a round on Python's standard library, priced for RoBERTa-base. Memory is
-the sum of the proportional set sizes (PSS) of every process of the run, Ray's own included, at its highest.
+Boards of the LEGEND testbed train MiniLM-L6 on Python's standard library for a round that is priced
+for RoBERTa-base. Memory is the sum of the proportional set sizes (PSS) of all processes, at its highest.
 """
 
 import argparse

@@ -8,7 +8,7 @@ import torch
 from fedray.adapters import AdapterSpec, BackboneShape, layout_of
 from fedray.learning.adapted import AdaptedModel
 from fedray.learning.classifier import Recipe, build
-from fedray.learning.quantisation import held_bytes
+from fedray.learning.saved import held_bytes
 from fedray.learning.tokens import Batch
 
 RANK = 8  # LoRA's own activations are a per cent or two of a layer's

@@ -8,15 +8,17 @@ so noise is exponentiated: at 2 bits gradients explode (benchmarks/quantisation.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import torch
 from torch import nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.hooks import RemovableHandle
+
+from fedray.learning.saved import Exact, Ledger, restored, storages
 
 BITS = (2, 4, 8)
 GROUP_SIZE = 256
@@ -107,19 +109,6 @@ def _uniform(like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class _Exact:
-    """A saved tensor left as it is; detached, because a node that holds its own output would never be freed."""
-
-    tensor: torch.Tensor
-    version: int
-
-    def restore(self) -> torch.Tensor:
-        if self.tensor._version != self.version:  # autograd leaves this check to whoever hooks into it
-            raise RuntimeError("a tensor saved for backward was changed in place before backward")
-        return self.tensor
-
-
-@dataclass(frozen=True, eq=False)
 class _Coded:
     """A saved tensor as a view of packed memory, which other saved tensors may share."""
 
@@ -141,19 +130,6 @@ class _Memory:
     stride: tuple[int, ...]
     dtype: torch.dtype
     version: int
-
-
-class _Ledger:
-    """What autograd holds now: exact tensors and packed memory, by weak references, so that the graph alone owns it."""
-
-    def __init__(self) -> None:
-        self.exact: WeakSet[_Exact] = WeakSet()
-        self.packed: WeakSet[Packed] = WeakSet()
-
-    def keep(self, tensor: torch.Tensor) -> _Exact:
-        exact = _Exact(tensor.detach(), tensor._version)
-        self.exact.add(exact)
-        return exact
 
 
 class QuantisedActivations:
@@ -184,8 +160,8 @@ class QuantisedActivations:
         self.layers = layers
         self.quantiser = quantiser
         self.generator = generator
-        self.ledger = _Ledger()
-        self._parameters = _storages(parameters)
+        self.ledger = Ledger()
+        self._parameters = storages(parameters)
         # by storage, not by address: once packed, an activation is freed and its address taken by the next
         self._known: WeakKeyDictionary[torch.UntypedStorage, WeakValueDictionary[_Memory, Packed]] = WeakKeyDictionary()
         self._running: list[tuple[nn.Module, saved_tensors_hooks]] = []
@@ -206,7 +182,7 @@ class QuantisedActivations:
             self._running.pop()[1].__exit__()
 
     def _begin(self, layer: nn.Module, arguments: object) -> None:
-        hooks = saved_tensors_hooks(self._save, _restore)
+        hooks = saved_tensors_hooks(self._save, restored)
         hooks.__enter__()
         self._running.append((layer, hooks))
 
@@ -214,7 +190,7 @@ class QuantisedActivations:
         if self._running and self._running[-1][0] is layer:  # not so if another hook failed before ours began
             self._running.pop()[1].__exit__()
 
-    def _save(self, tensor: torch.Tensor) -> _Exact | _Coded:
+    def _save(self, tensor: torch.Tensor) -> Exact | _Coded:
         storage = tensor.untyped_storage()
         if (
             not tensor.is_floating_point()
@@ -231,62 +207,6 @@ class QuantisedActivations:
             packed = known[memory] = self.quantiser.pack(values, self.generator)
             self.ledger.packed.add(packed)
         return _Coded(packed, self.quantiser, tensor.shape, stride)
-
-
-class Holdings:
-    """Around one forward pass: what its saved tensors hold, by unique storage, with codes, minima and steps.
-
-    Parameters and buffers, which would be there anyway, are not counted. `quantised`, if given, is entered with it.
-    """
-
-    def __init__(self, parameters: Iterable[torch.Tensor], quantised: QuantisedActivations | None = None) -> None:
-        self._parameters = _storages(parameters)
-        self._quantised = quantised
-        self._outside = _Ledger()
-        self._hooks = saved_tensors_hooks(self._outside.keep, _restore)
-
-    def __enter__(self) -> "Holdings":
-        self._hooks.__enter__()
-        if self._quantised is not None:
-            self._quantised.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._quantised is not None:
-            self._quantised.__exit__(kind, error, traceback)
-        self._hooks.__exit__()
-
-    @property
-    def nbytes(self) -> int:
-        """What is held now; ask before backward, while the graph lives, so that no storage is counted twice."""
-        ledgers = [self._outside, self._quantised.ledger] if self._quantised else [self._outside]
-        kept = [exact.tensor.untyped_storage() for ledger in ledgers for exact in ledger.exact]
-        storages = {storage.data_ptr(): storage.nbytes() for storage in kept}
-        packed = sum(packed.nbytes for ledger in ledgers for packed in ledger.packed)
-        return packed + sum(size for pointer, size in storages.items() if pointer not in self._parameters)
-
-
-def held_bytes(
-    forward: Callable[[], torch.Tensor],
-    parameters: Iterable[torch.Tensor],
-    quantised: QuantisedActivations | None = None,
-) -> int:
-    """Bytes that saved tensors hold when a forward pass is over."""
-    with Holdings(parameters, quantised) as holdings:
-        output = forward()
-    kept = holdings.nbytes
-    del output  # not before: the graph has to live until then
-    return kept
-
-
-def _restore(saved: _Exact | _Coded) -> torch.Tensor:
-    return saved.restore()
-
-
-def _storages(tensors: Iterable[torch.Tensor]) -> frozenset[int]:
-    return frozenset(tensor.untyped_storage().data_ptr() for tensor in tensors)
 
 
 def _values(tensor: torch.Tensor) -> tuple[torch.Tensor, tuple[int, ...]]:

@@ -12,7 +12,8 @@ from fedray.costs.kernels import FLOAT
 from fedray.costs.memory import ADAM_COPIES
 from fedray.learning.adapted import AdaptedModel
 from fedray.learning.duties import dutiful
-from fedray.learning.quantisation import Holdings, QuantisedActivations, Quantiser
+from fedray.learning.quantisation import QuantisedActivations, Quantiser
+from fedray.learning.saved import Holdings
 from fedray.learning.tokens import Tokens
 from fedray.protocol import Assignment, Ints, Quantisation, Selection, Values
 from fedray.scenario.schema import Optimiser

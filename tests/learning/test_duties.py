@@ -13,7 +13,8 @@ from fedray.costs import Pricing
 from fedray.learning.adapted import AdaptedModel
 from fedray.learning.classifier import build, load_classifier, load_weights
 from fedray.learning.duties import dutiful
-from fedray.learning.quantisation import QuantisedActivations, Quantiser, held_bytes
+from fedray.learning.quantisation import QuantisedActivations, Quantiser
+from fedray.learning.saved import held_bytes
 from fedray.learning.trainer import draw_batches
 from fedray.learning.workbench import Kit, Workbench
 from fedray.protocol import Assignment, GradientNorms, Quantisation, TailDecay, TripletSelection

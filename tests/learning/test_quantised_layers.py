@@ -10,7 +10,8 @@ from fedray.costs.memory import quantised_share
 from fedray.learning.adapted import AdaptedModel
 from fedray.learning.backbone import Backbone
 from fedray.learning.classifier import build, load_weights
-from fedray.learning.quantisation import Packed, QuantisedActivations, Quantiser, held_bytes
+from fedray.learning.quantisation import Packed, QuantisedActivations, Quantiser
+from fedray.learning.saved import held_bytes
 from fedray.learning.tokens import Batch, Tokens
 from tests.learning.test_quantisation import seeded
 
