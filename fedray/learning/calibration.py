@@ -21,7 +21,8 @@ REPEATS = 9
 PRODUCT = (512, 384, 1536)  # rows, inside, out: of the size that a layer of a small transformer has
 COPIED_FLOATS = 16_000_000  # more than caches hold
 LAUNCHES = 200
-STEPS = 6  # the first is not counted
+STEPS = 6  # that are measured; the first is not counted
+DRAWS = 50  # of so many batches, to know how long they are
 
 
 @dataclass(frozen=True)
@@ -51,16 +52,21 @@ def calibrate(workbench: Workbench) -> Calibration:
     kit, model = workbench.kit, workbench.model
     speed = measured_speed(model.device)
     randomness = generator(kit.seed, Purpose.CALIBRATION)
-    batches = draw_batches(np.arange(len(kit.train)), kit.train.lengths, STEPS, kit.batch_size, randomness)
-    lengths = [kit.train.batch(batch).inputs["input_ids"].shape[1] for batch in batches]
+    everything = np.arange(len(kit.train))
+    drawn = [draw_batches(everything, kit.train.lengths, STEPS, kit.batch_size, randomness) for _ in range(DRAWS)]
+    lengths = [[kit.train.padded_length(batch) for batch in batches] for batches in drawn]
+    batches = drawn[0]
     assignment = Assignment(device=0, group=0, spec=kit.spec, local_steps=STEPS, weight=1)
     values = initial_values(layout_of(kit.shape, kit.spec), kit.seed)
     watch = _Stopwatch()
     train(model, assignment, values, kit.train, batches, kit.optimiser, kit.train_head, randomness, watch)
     step = statistics.mean(after - before for before, after in pairwise(watch.ends))
-    computed = sum(speed.seconds(step_kernels(kit.shape, kit.spec, kit.batch_size, length)) for length in lengths[1:])
+    computed = sum(
+        speed.seconds(step_kernels(kit.shape, kit.spec, kit.batch_size, length)) for length in lengths[0][1:]
+    )
     factor = step * (STEPS - 1) / computed
-    return Calibration(replace(speed, step_factor=factor), step, round(statistics.mean(lengths)))
+    length = statistics.mean(one for some in lengths for one in some)
+    return Calibration(replace(speed, step_factor=factor), step, round(length))
 
 
 def fastest_device() -> str:

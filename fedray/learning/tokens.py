@@ -38,11 +38,15 @@ class Tokens:
     def lengths(self) -> Ints:
         return np.diff(self.offsets)
 
+    def padded_length(self, indices: Ints) -> int:
+        """Tokens of every text of a batch."""
+        longest = int((self.offsets[indices + 1] - self.offsets[indices]).max())
+        return -(-longest // PAD_MULTIPLE) * PAD_MULTIPLE
+
     def batch(self, indices: Ints) -> Batch:
         """The examples, padded on the right to a common multiple of 16."""
         spans = [slice(self.offsets[i], self.offsets[i + 1]) for i in indices]
-        longest = max(span.stop - span.start for span in spans)
-        shape = (len(spans), -(-longest // PAD_MULTIPLE) * PAD_MULTIPLE)
+        shape = (len(spans), self.padded_length(indices))
         ids = np.full(shape, self.pad_id, np.int64)
         mask = np.zeros(shape, np.int64)
         types = np.zeros(shape, np.int64)

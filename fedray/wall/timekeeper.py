@@ -13,11 +13,12 @@ class CutShortError(Exception):
 
 
 class Timekeeper:
-    """Lets every transfer and every local step end when it was planned to, or late where the machine is too slow.
+    """Lets every transfer and every local step take the time computed for it, or more where the machine is slow.
 
-    The ends are those of the plan, whatever came before: after a late one the next catches up, so that hiccups of the
-    machine do not add up. There is one sleep per transfer and per step. `begins` is a time of `clock` in wall seconds;
-    an emulated second takes `dilation` of them.
+    Steps end at equal parts of the computing time, whatever came before: after a late one the next catches up, so that
+    hiccups of the machine do not add up. A transfer begins when computing has really ended, and takes all of its time.
+    There is one sleep per transfer and per step. `begins` is a time of `clock` in wall seconds; an emulated second
+    takes `dilation` of them.
     """
 
     def __init__(
@@ -38,11 +39,11 @@ class Timekeeper:
         self.steps_done = 0
         self.overloads = 0
         self.memory_bytes = 0
-        self.marks = [0.0]  # when parts ended, in emulated seconds
+        self.marks = [begins]  # when the parts ended, on the wall
 
     def downloaded(self) -> None:
         """The adapter is there."""
-        self._hold_until(self.errand.download_seconds)
+        self._hold_for(self.errand.download_seconds)
         self._mark()
 
     def holds(self, memory_bytes: int) -> None:
@@ -55,15 +56,13 @@ class Timekeeper:
     def stepped(self) -> None:
         """A local step is over; after the last one, computing is."""
         self.steps_done += 1
-        share = self.steps_done / self.steps
-        self._hold_until(self.errand.download_seconds + share * self.errand.compute_seconds)
+        self._hold_for(self.errand.compute_seconds * self.steps_done / self.steps)
         if self.steps_done == self.steps:
             self._mark()
 
     def uploaded(self) -> None:
         """The update is sent."""
-        errand = self.errand
-        self._hold_until(errand.download_seconds + errand.compute_seconds + errand.upload_seconds)
+        self._hold_for(self.errand.upload_seconds)
         self._mark()
 
     def enforced(self) -> Enforced:
@@ -71,17 +70,21 @@ class Timekeeper:
         if len(self.marks) < 4:
             self._mark()
         ends = self.marks + [self.marks[-1]] * (4 - len(self.marks))
-        download, compute, upload = (after - before for before, after in pairwise(ends))
-        return Enforced(download, compute, upload, ends[-1], self.overloads, self.memory_bytes)
+        download, compute, upload = ((after - before) / self.dilation for before, after in pairwise(ends))
+        whole = (ends[-1] - self.begins) / self.dilation
+        return Enforced(download, compute, upload, whole, self.overloads, self.memory_bytes)
 
-    def _hold_until(self, planned: float) -> None:
-        left = self.begins + min(planned, self.errand.stops) * self.dilation - self.clock()
+    def _hold_for(self, planned: float) -> None:
+        """Until so many emulated seconds after the last part, or until the device is cut short."""
+        ends = self.marks[-1] + planned * self.dilation
+        stops = self.begins + self.errand.stops * self.dilation
+        left = min(ends, stops) - self.clock()
         if left >= 0:
             self.sleep(left)
-        elif planned < self.errand.stops:
+        elif ends < stops:
             self.overloads += 1
-        if planned >= self.errand.stops:
+        if ends >= stops:
             raise CutShortError
 
     def _mark(self) -> None:
-        self.marks.append((self.clock() - self.begins) / self.dilation)
+        self.marks.append(self.clock())

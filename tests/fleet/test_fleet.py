@@ -1,7 +1,9 @@
 """Who the devices are, and what is true of them."""
 
+import gzip
 import json
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import pytest
@@ -89,6 +91,24 @@ def test_the_raspberry_pis_have_the_measured_peaks(shared: Path) -> None:
     for name, board in (("raspberry-pi-4b", "Raspberry Pi 4 "), ("raspberry-pi-5", "Raspberry Pi 5 ")):
         (found,) = (peaks["fp32"] for key, peaks in measured.items() if key.startswith(board))
         assert load_catalogue().profiles[name].modes["STOCK"].fp32_tflops * 1e3 == pytest.approx(found, rel=0.001)
+
+
+def test_phones_stand_to_each_other_as_their_scores_do(shared: Path) -> None:
+    phones = json.loads(gzip.decompress((shared / "devices" / "phones_ai_benchmark.json.gz").read_bytes()))
+    chips = {"low": "Snapdragon 625", "mid": "Snapdragon 710", "high": "Snapdragon 845", "flagship": "Snapdragon 855"}
+    scores, memories = {}, {}
+    for tier, chip in chips.items():
+        mine = [phone for phone in phones if phone["soc"].strip() == chip]
+        scores[tier] = median(phone["cpu_float"] for phone in mine)
+        memories[tier] = median(float(phone["ram"].removesuffix("GB")) for phone in mine)
+    known = load_catalogue().profiles
+    anchor = 16 * (2.84 + 3 * 2.42)  # GFLOP/s of four cores
+    for tier in chips:
+        phone = known[f"phone-{tier}"]
+        expected = anchor * scores[tier] / scores["flagship"]
+        assert phone.modes["STOCK"].fp32_tflops * 1e3 == pytest.approx(expected, rel=0.003)
+        assert phone.board.memory_gb == memories[tier]
+        assert phone.board.reserved_gb == memories[tier] / 2
 
 
 BOARD = """

@@ -14,9 +14,9 @@ def test_a_machine_that_can_do_it_keeps_real_time() -> None:
 
 
 def test_devices_that_compute_at_once_share_the_machine() -> None:
-    """Ten devices ask for 0.4 of a core each, at once: 4 cores where 0.7 of 2 are to be had."""
+    """Ten devices ask for 0.4 of a core each, at once: 4 cores where 0.6 of 2 are to be had."""
     begins, ends = np.zeros(10), np.full(10, 5.0)
-    assert needed_dilation(begins, ends, np.full(10, 2.0), cores=2) == pytest.approx(4.0 / 1.4)
+    assert needed_dilation(begins, ends, np.full(10, 2.0), cores=2) == pytest.approx(4.0 / 1.2)
 
 
 def test_devices_that_follow_each_other_do_not_share() -> None:

@@ -68,12 +68,13 @@ def test_a_late_step_counts_and_the_next_catches_up() -> None:
     assert enforced.overloads == 1
 
 
-def test_what_ends_late_is_measured_as_late() -> None:
+def test_what_ends_late_is_measured_as_late_and_takes_nothing_from_the_upload() -> None:
     clock = Clock()
     keeper = keeper_of(clock)
     carry_out(clock, keeper, (0.0, 0.0, 0.0, 0.0, 2.5, 0.0))
     enforced = keeper.enforced()
-    assert (enforced.compute_seconds, enforced.upload_seconds) == pytest.approx((8.5, 2.5))
+    assert (enforced.compute_seconds, enforced.upload_seconds) == pytest.approx((8.5, 3.0))
+    assert enforced.end_seconds == pytest.approx(12.5)
     assert enforced.overloads == 1
 
 
