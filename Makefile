@@ -29,8 +29,8 @@ test-all: setup  ## Every test, the slow ones too
 	$(BIN)/python -m pytest -m ''
 
 check: setup  ## ruff, mypy --strict, import-linter
-	$(BIN)/ruff check fedray tests benchmarks
-	$(BIN)/ruff format --check fedray tests benchmarks
+	$(BIN)/ruff check fedray tests benchmarks cluster
+	$(BIN)/ruff format --check fedray tests benchmarks cluster
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -42,3 +42,4 @@ bench: setup  ## The measured claims of the README
 	$(BIN)/python benchmarks/grouping.py
 	$(BIN)/python benchmarks/schedule.py
 	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/wall.py
