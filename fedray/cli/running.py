@@ -76,6 +76,7 @@ def validate(scenario: ScenarioFile, settings: Settings = [], as_json: AsJson = 
         f"{scenario} is valid: {resolved.method['name']}, {len(experiment.fleet):,} devices, "
         f"{resolved.training.rounds} rounds, {resolved.model.backbone}, {examples}"
         + (f"; all costs are those of {experiment.twin}" if experiment.twin else "")
+        + (f"; columns not used: {', '.join(data.unused_columns)}" if data and data.unused_columns else "")
     )
 
 

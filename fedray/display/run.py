@@ -62,6 +62,8 @@ class RunDisplay:
             f"{scenario.name}: {scenario.method['name']}, {len(experiment.fleet):,} devices, {examples}"
             f"{scenario.model.backbone}; results in {directory.path}"
         )
+        if data and data.unused_columns:
+            self.say(f"columns of the data that are not used: {', '.join(data.unused_columns)}")
         if experiment.twin:
             self.say(f"all costs are those of {experiment.twin}; {scenario.model.backbone} stands in for its training")
         if records:

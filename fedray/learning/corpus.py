@@ -37,11 +37,12 @@ class Texts:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Training and test examples of one task."""
+    """Training and test examples of one task; `unused` are the columns of the data that nothing was read from."""
 
     train: Texts
     test: Texts
     label_names: tuple[str, ...]
+    unused: tuple[str, ...] = ()
 
 
 def load_corpus(loaded: LoadedScenario) -> Corpus:
@@ -70,6 +71,7 @@ def load_corpus(loaded: LoadedScenario) -> Corpus:
         _as_texts(train, dataset, label_names, source),
         _as_texts(test, dataset, label_names, source),
         tuple(label_names),
+        tuple(column for column in train.column_names if column not in _columns(dataset).values()),
     )
 
 
@@ -121,9 +123,8 @@ def _read_split(dataset: Hub, which: str, source: Source) -> datasets.Dataset:
 
 
 def _checked(rows: datasets.Dataset, dataset: Files | Hub, key: Key, source: Source) -> datasets.Dataset:
-    for role in ("text", "text_pair", "label", "natural_id"):
-        column = getattr(dataset, role)
-        if column is not None and column not in rows.column_names:
+    for role, column in _columns(dataset).items():
+        if column not in rows.column_names:
             known = " | ".join(rows.column_names)
             raise source.error(
                 (*AT, role), column, f"a column of the data: {known}{did_you_mean(column, rows.column_names)}"
@@ -138,6 +139,12 @@ def _checked(rows: datasets.Dataset, dataset: Files | Hub, key: Key, source: Sou
         given = "no label" if missing else f"the label {labels[row]!r}"
         raise UserError(source.problem(key, f"example {row} (from 0) has {given}; allowed: integers or words"))
     return rows
+
+
+def _columns(dataset: Files | Hub) -> dict[str, str]:
+    """The columns that are read, by what they are for."""
+    roles = ("text", "text_pair", "label", "natural_id")
+    return {role: getattr(dataset, role) for role in roles if getattr(dataset, role) is not None}
 
 
 def _label_order(label: str) -> tuple[bool, int, str]:

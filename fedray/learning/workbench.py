@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 import torch
 
@@ -42,9 +43,13 @@ class Workbench:
         self.kit = kit
         self.model = AdaptedModel(model, kit.shape, kit.spec, torch.device(torch_device))
 
-    def move_to(self, torch_device: str) -> None:
-        """Compute there from now on."""
-        self.model.move_to(torch.device(torch_device))
+    def move_to(self, torch_device: str, memory_bytes: float = inf) -> None:
+        """Compute there from now on; on a GPU, with at most so much of its memory."""
+        device = torch.device(torch_device)
+        if device.type == "cuda" and memory_bytes < inf:
+            whole = torch.cuda.get_device_properties(device).total_memory
+            torch.cuda.set_per_process_memory_fraction(min(1.0, memory_bytes / whole), device)
+        self.model.move_to(device)
 
     def train(
         self,
@@ -57,14 +62,18 @@ class Workbench:
     ) -> Trained:
         """One device's local steps of a round on its own shard, or the `part`-th of equal `parts` of them.
 
-        The batches of a round are drawn as a whole, so they are the same however the round is divided.
+        The batches of a round are drawn as a whole, so they are the same however the round is divided. MemoryError if
+        the GPU's part, or a foreman's device, has too little.
         """
         kit, device, steps = self.kit, assignment.device, assignment.local_steps
         rng = generator(kit.seed, Purpose.BATCHES, round_, device)
         batches = draw_batches(kit.shards[device], kit.train.lengths, steps, kit.batch_size, rng)
         mine = batches[part * steps // parts : (part + 1) * steps // parts]
         noise = generator(kit.seed, Purpose.QUANTISATION, round_, device, part)
-        return train(self.model, assignment, values, kit.train, mine, kit.optimiser, kit.train_head, noise, foreman)
+        try:
+            return train(self.model, assignment, values, kit.train, mine, kit.optimiser, kit.train_head, noise, foreman)
+        except torch.OutOfMemoryError as error:
+            raise MemoryError(str(error).splitlines()[0]) from None
 
     def evaluate(self, spec: AdapterSpec, values: Values, blocks: Sequence[int]) -> list[BlockScore]:
         """Score the numbered blocks of test examples with an adapter."""

@@ -18,6 +18,7 @@ from fedray.runtime.experiment import Experiment
 from fedray.runtime.fieldwork import Progress
 from fedray.runtime.hosts import HostShare, host_share
 from fedray.runtime.session import Cluster, session
+from fedray.runtime.wallclock import require_room
 
 POLL_SECONDS = 0.5  # how often the round under way is asked how far it is
 
@@ -67,7 +68,10 @@ def shared_session(address: str | None) -> Iterator[Cluster]:
 def share_of(experiment: Experiment, cluster: Cluster) -> HostShare:
     """The hosts of an experiment on a cluster; UserError if it is too small."""
     participants = experiment.scenario.participant_count
-    return host_share(experiment.scenario.runtime, participants, cluster.cpus, cluster.gpus)
+    share = host_share(experiment.scenario.runtime, participants, cluster.cpus, cluster.gpus)
+    if experiment.scenario.runtime.clock == "wall":
+        require_room(experiment, share, cluster.memory_bytes)
+    return share
 
 
 def execute_on(

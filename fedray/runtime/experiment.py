@@ -29,9 +29,13 @@ from fedray.scenario.schema import NoData, Synchronous
 
 @dataclass(frozen=True)
 class TaskData:
-    """Tokenised examples, who holds which of them, which are evaluated, and the name of each label number."""
+    """Tokenised examples, who holds which of them, which are evaluated, and the name of each label number.
+
+    `unused_columns` are those of the data that nothing was read from.
+    """
 
     label_names: tuple[str, ...]
+    unused_columns: tuple[str, ...]
     train: Tokens
     test: Tokens
     shards: tuple[Ints, ...]
@@ -183,7 +187,7 @@ def prepare(loaded: LoadedScenario) -> Experiment:
         tokenizer = backbone.tokenizer()
         train, test = (tokenise(part, tokenizer, scenario.task.max_length) for part in (corpus.train, corpus.test))
         blocks = evaluation_blocks(test, scenario.task.eval.max_examples, scenario.seed)
-        data = TaskData(corpus.label_names, train, test, shards, tuple(blocks))
+        data = TaskData(corpus.label_names, corpus.unused, train, test, shards, tuple(blocks))
         examples = np.array([len(shard) for shard in shards])
         labels = len(corpus.label_names)
         histograms = np.stack([np.bincount(train.labels[shard], minlength=labels) for shard in shards])

@@ -20,6 +20,7 @@ class Cluster:
 
     cpus: float
     gpus: float
+    memory_bytes: float
 
 
 @contextmanager
@@ -38,7 +39,7 @@ def session(address: str | None) -> Iterator[Cluster]:
         _connect(address)
     try:
         resources = ray.cluster_resources()
-        yield Cluster(resources.get("CPU", 0.0), resources.get("GPU", 0.0))
+        yield Cluster(resources.get("CPU", 0.0), resources.get("GPU", 0.0), resources.get("memory", 0.0))
     finally:
         ray.shutdown()
 

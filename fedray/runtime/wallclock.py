@@ -7,13 +7,20 @@ from math import inf
 import numpy as np
 
 from fedray.costs import Pricing
+from fedray.costs.kernels import FLOAT
 from fedray.emulation import Outcome, Schedule
+from fedray.errors import UserError
 from fedray.learning.calibration import Calibration
 from fedray.protocol import Plan
 from fedray.results import Enforced, Enforcement
+from fedray.results.quantities import size
 from fedray.runtime.experiment import Experiment
+from fedray.runtime.hosts import HostShare
 from fedray.wall.dilation import needed_dilation
 from fedray.wall.errand import Errand
+from fedray.wall.gpu import MOST_CLIENTS, mps_is_there
+
+PROCESS_BYTES = 70e6  # of a device beside what it trains: pages that a fork no longer shares, torch's workspaces
 
 
 @dataclass(frozen=True)
@@ -40,12 +47,7 @@ class WallClock:
         self.cores = cores
         self.wanted = scenario.runtime.dilation
         self.has_twin = scenario.costs.twin is not None  # what a stand-in holds says nothing about its twin
-        self.really = Pricing(
-            shape=experiment.backbone.shape,
-            batch_size=scenario.training.batch_size,
-            sequence_length=slowest.sequence_length,
-            head=scenario.model.head,
-        )
+        self.really = really_priced(experiment, slowest.sequence_length)
 
     def pacing(self, plan: Plan, schedule: Schedule) -> Pacing:
         """How a round's schedule is carried out."""
@@ -53,11 +55,11 @@ class WallClock:
         whole = schedule.layer_seconds * np.array(passes)  # of computing, had nothing cut it short
         works = [self.really.work_of(assignment) for assignment in plan.assignments]
         machine = np.array([work.steps * self.speed.seconds(work.step) for work in works])
+        asked = np.divide(machine, whole, out=np.zeros_like(whole), where=whole > 0)
         computing = schedule.compute_seconds
         begins = schedule.download_seconds
         if self.wanted == "auto":
-            done = np.divide(computing, whole, out=np.zeros_like(whole), where=whole > 0)
-            dilation = needed_dilation(begins, begins + computing, done * machine, self.cores)
+            dilation = needed_dilation(begins, begins + computing, asked * computing, self.cores)
         else:
             dilation = self.wanted
         limits = np.full(len(whole), inf) if self.has_twin else schedule.memory_limit_bytes
@@ -72,6 +74,32 @@ class WallClock:
             schedule.upload_seconds.tolist(),
             stops,
             limits.tolist(),
+            (asked / dilation).tolist(),
             strict=True,
         )
         return Pacing(dilation, {device: Errand(*parts) for device, *parts in rows})
+
+
+def require_room(experiment: Experiment, share: HostShare, memory_bytes: float) -> None:
+    """UserError if a cluster has too little memory for all devices of a round at once, or MPS refuses so many."""
+    participants, source = experiment.scenario.participant_count, experiment.loaded.source
+    pricing = really_priced(experiment, experiment.scenario.task.max_length)
+    training = pricing.work(experiment.method().adapter(), experiment.scenario.training.local_steps).memory_bytes
+    each = PROCESS_BYTES + training - FLOAT * pricing.shape.parameters  # frozen weights are shared
+    if participants * each > memory_bytes:
+        needs = f"{participants:,} devices at once need about {size(participants * each)}"
+        there = f"the cluster offers {size(memory_bytes)}"
+        problem = f"{needs}, {there}; allowed: fewer training.participants, or the virtual clock"
+        raise UserError(source.problem(("runtime", "clock"), problem))
+    gpus = share.hosts * share.gpus
+    if gpus and mps_is_there() and participants > MOST_CLIENTS * gpus:
+        problem = (
+            f"{participants:,} devices on {gpus:g} GPUs; allowed: at most {MOST_CLIENTS} on each, by its MPS daemon"
+        )
+        raise UserError(source.problem(("runtime", "clock"), problem))
+
+
+def really_priced(experiment: Experiment, sequence_length: int) -> Pricing:
+    """Prices of what this machine really computes, whatever stands in for what."""
+    scenario = experiment.scenario
+    return Pricing(experiment.backbone.shape, scenario.training.batch_size, sequence_length, scenario.model.head)

@@ -9,6 +9,8 @@ import numpy as np
 
 from fedray.learning.calibration import calibrate
 from fedray.learning.workbench import Workbench
+from fedray.wall.dilation import SLOT
+from fedray.wall.gpu import confine
 from fedray.wall.messages import Examination, Performance, Task
 from fedray.wall.timekeeper import CutShortError, Timekeeper
 
@@ -22,7 +24,9 @@ def perform(link: Connection, workbench: Workbench, torch_device: str, task: Tas
     Messages: in, when to begin; in, bytes; out, bytes (none if there is no update); out, the performance.
     """
     die_with_parent()
-    workbench.move_to(torch_device)
+    if torch_device != "cpu":
+        confine(task.errand.machine_share / SLOT)
+    workbench.move_to(torch_device, task.errand.memory_limit_bytes)
     link.send(None)  # ready
     keeper = Timekeeper(task.errand, task.assignment.local_steps, link.recv(), dilation)
     trained, failure = None, None

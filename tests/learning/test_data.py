@@ -73,6 +73,9 @@ def test_local_files_of_every_format_read_alike(suffix, scenario, tmp_path: Path
     assert corpus.train.texts == [row["text"] for row in ROWS]
     assert corpus.train.pairs == ["one", "two", "three"]
     assert corpus.train.owners == ["x", "y", "x"]
+    assert corpus.unused == ()
+    alone = load_corpus(scenario(f"schema_version: 1\ntask: {{dataset: {{{files.split(', text_pair')[0]}}}}}\n"))
+    assert alone.unused == ("text2", "who")  # a pair half of which is silently not read is a trap
 
 
 def test_a_hub_dataset_is_read_by_split_and_column(scenario, tmp_path: Path) -> None:

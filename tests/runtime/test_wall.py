@@ -17,7 +17,9 @@ from fedray.runtime.driver import shared_session
 from fedray.runtime.experiment import prepare
 from fedray.runtime.fieldwork import Progress
 from fedray.runtime.host import Host
+from fedray.runtime.hosts import HostShare
 from fedray.runtime.messages import Chunk, Equipment, Harvest
+from fedray.runtime.wallclock import require_room
 from fedray.scenario import load_scenario
 from fedray.wall.errand import Errand
 from tests.runtime.conftest import Watching
@@ -165,3 +167,26 @@ def test_what_the_wall_clock_cannot_hold_is_refused(small_scenario: Path, settin
 def test_a_dilation_needs_the_wall_clock(small_scenario: Path) -> None:
     with pytest.raises(UserError, match="dilation: given 2; allowed: auto unless clock is wall"):
         load_scenario(small_scenario, ["runtime.dilation=2"])
+
+
+def test_devices_that_do_not_fit_into_the_cluster_at_once_are_refused(small_scenario: Path) -> None:
+    """Six devices of two layers need 70 MB each and what they train."""
+    experiment = prepare(load_scenario(small_scenario, ["runtime.clock=wall"]))
+    require_room(experiment, HostShare(2, 1.0, 0.0), 6 * 90e6)
+    with pytest.raises(
+        UserError, match=r"runtime\.clock: 6 devices at once need about 4\d\d\.\d MB, the cluster offers"
+    ):
+        require_room(experiment, HostShare(2, 1.0, 0.0), 6 * 70e6)
+
+
+def test_an_mps_daemon_serves_so_many_devices(
+    small_scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet = "fleet.groups=[{profile: jetson-tx2, count: 49}]"
+    experiment = prepare(load_scenario(small_scenario, ["runtime.clock=wall", fleet]))
+    monkeypatch.setenv("CUDA_MPS_PIPE_DIRECTORY", str(tmp_path))
+    require_room(experiment, HostShare(1, 1.0, 1.0), 1e12)  # no daemon: the GPU is shared by turns
+    (tmp_path / "control").touch()
+    require_room(experiment, HostShare(2, 1.0, 1.0), 1e12)
+    with pytest.raises(UserError, match="49 devices on 1 GPUs; allowed: at most 48 on each"):
+        require_room(experiment, HostShare(1, 1.0, 1.0), 1e12)
