@@ -7,7 +7,7 @@ from typing import NoReturn
 import typer
 
 from fedray.cli.clocks import calibrate, fidelity
-from fedray.cli.comparing import compare, report
+from fedray.cli.comparing import compare, export, report
 from fedray.cli.jobs import jobs, logs, stop, submit
 from fedray.cli.reference import catalog, schema
 from fedray.cli.running import plan, run, sweep, validate
@@ -22,7 +22,23 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-COMMANDS = (run, validate, plan, sweep, compare, report, fidelity, calibrate, catalog, schema, submit, jobs, logs, stop)
+COMMANDS = (
+    run,
+    validate,
+    plan,
+    sweep,
+    compare,
+    report,
+    export,
+    fidelity,
+    calibrate,
+    catalog,
+    schema,
+    submit,
+    jobs,
+    logs,
+    stop,
+)
 for command in COMMANDS:
     app.command()(command)
 

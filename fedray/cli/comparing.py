@@ -1,4 +1,4 @@
-"""Commands about finished runs: compare, report."""
+"""Commands about finished runs: compare, report, export."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -49,6 +49,19 @@ def report(
     path = report_path(found, output)
     write_report(found, path, target)
     say(f"report written to {path}")
+
+
+def export(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories, or folders of sweeps.")],
+    output: Annotated[Path, typer.Option("--openmetrics", metavar="FILE", help="Where to; replaced if it is there.")],
+) -> None:
+    """Write runs as OpenMetrics text for Prometheus and Grafana; its time is emulated time, from 2000-01-01 UTC on."""
+    from fedray.results import expand
+    from fedray.results.files import replace_file
+    from fedray.runtime.exporting import exported
+
+    replace_file(output, exported(expand(runs)), "the export")
+    say(f"written to {output}; load it with: promtool tsdb create-blocks-from openmetrics {output} PROMETHEUS-DATA")
 
 
 def show_comparison(comparison: "Comparison", as_json: bool) -> None:

@@ -2,5 +2,6 @@
 
 from fedray.telemetry.exporter import Exporter
 from fedray.telemetry.metrics import METRICS, Metric, Snapshot
+from fedray.telemetry.openmetrics import openmetrics
 
-__all__ = ["METRICS", "Exporter", "Metric", "Snapshot"]
+__all__ = ["METRICS", "Exporter", "Metric", "Snapshot", "openmetrics"]

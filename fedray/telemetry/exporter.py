@@ -5,31 +5,23 @@ from http.server import HTTPServer
 from threading import Thread
 
 from prometheus_client import CollectorRegistry, start_http_server
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.core import Metric as Family
 from prometheus_client.registry import Collector
 
 from fedray.errors import UserError
-from fedray.telemetry.metrics import METRICS, Snapshot
-
-FAMILIES = {"gauge": GaugeMetricFamily, "counter": CounterMetricFamily}
+from fedray.telemetry.families import families
+from fedray.telemetry.metrics import Snapshot
 
 
 class _SnapshotCollector(Collector):
-    """Yields every declared metric of the last snapshot, labelled with run and method."""
+    """Yields every declared metric of the last snapshot."""
 
     def __init__(self) -> None:
         self.snapshot: Snapshot | None = None
 
     def collect(self) -> Iterable[Family]:
         snapshot = self.snapshot
-        if snapshot is None:
-            return
-        for metric in METRICS:
-            family = FAMILIES[metric.kind](metric.name, metric.help, labels=("run", "method", *metric.labels))
-            for labels, value in metric.read(snapshot):
-                family.add_metric((snapshot.run, snapshot.method, *labels), value)
-            yield family
+        return families([(snapshot, None)]) if snapshot else ()
 
 
 class Exporter:

@@ -1,12 +1,11 @@
 """One offline HTML page about finished runs: figures, tables, and what in them is computed."""
 
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from fedray.errors import UserError
 from fedray.results.comparison import compare
+from fedray.results.files import replace_file
 from fedray.results.report.page import report_page
 from fedray.results.report.reading import read_runs
 from fedray.results.run_directory import RunDirectory
@@ -35,16 +34,5 @@ def write_report(runs: Sequence[RunDirectory], path: Path, target: float | None)
         cannot be written.
     """
     comparison = compare(runs, target)
-    path = path.resolve()  # a link stays one
-    if path.exists() and not path.is_file():
-        kind = "a folder" if path.is_dir() else "no plain file"
-        raise UserError(f"{path}: cannot write the report: this is {kind}; give a file, e.g. -o report.html")
     html = report_page(read_runs(comparison), comparison, target is not None)
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        temporary.write_text(html, "utf-8", errors="replace")  # a name need not be text
-        os.replace(temporary, path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
-        raise UserError(f"{path}: cannot write the report: {error.strerror}") from None
+    replace_file(path, html, "the report")

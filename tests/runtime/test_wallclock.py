@@ -1,0 +1,95 @@
+"""From a schedule to errands and a dilation, against the schedule itself and hand-worked numbers."""
+
+from math import inf
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fedray.costs.machine import MachineSpeed
+from fedray.emulation import Outcome
+from fedray.learning.calibration import Calibration
+from fedray.results import Enforced
+from fedray.runtime.experiment import Experiment, prepare
+from fedray.runtime.wallclock import Pacing, WallClock, really_priced
+from fedray.scenario import load_scenario
+from fedray.wall.dilation import BUSY
+
+FAST, SLOW = MachineSpeed(1e12, 1e11, 1e-6), MachineSpeed(1e10, 1e10, 1e-5, step_factor=2.0)
+CALIBRATIONS = [Calibration(FAST, 0.01, 32), Calibration(SLOW, 0.5, 16)]
+
+
+def experiment_of(small_scenario: Path, *settings: str) -> Experiment:
+    return prepare(load_scenario(small_scenario, ["runtime.clock=wall", *settings]))
+
+
+def first_round(experiment: Experiment):
+    moment = experiment.fleet.first_moment()
+    plan = experiment.method().plan(experiment.view(1, moment, ()))
+    return plan, experiment.schedule(1, plan, moment)
+
+
+def test_whoever_gets_through_is_held_to_its_schedule(small_scenario: Path) -> None:
+    experiment = experiment_of(small_scenario, "fleet.faults={slowdown: {share: 0.5, factor: 3.0}}")
+    plan, schedule = first_round(experiment)
+    pacing = WallClock(experiment, CALIBRATIONS, 2.0).pacing(plan, schedule)
+    assert list(pacing.errands) == schedule.devices.tolist()
+    for row, errand in enumerate(pacing.errands.values()):
+        assert errand.download_seconds == schedule.download_seconds[row]
+        assert errand.compute_seconds == pytest.approx(schedule.compute_seconds[row])
+        assert errand.upload_seconds == schedule.upload_seconds[row]
+        assert errand.memory_limit_bytes == schedule.memory_limit_bytes[row]
+        assert errand.gets_through
+
+
+def test_whoever_is_late_sets_out_for_all_of_it_and_stops_then(small_scenario: Path) -> None:
+    _, whole = first_round(experiment_of(small_scenario))
+    deadline = float(np.sort(whole.end_seconds)[2])
+    experiment = experiment_of(small_scenario, f"training.policy={{deadline_seconds: {deadline}}}")
+    plan, schedule = first_round(experiment)
+    pacing = WallClock(experiment, CALIBRATIONS, 2.0).pacing(plan, schedule)
+    late = [row for row, outcome in enumerate(schedule.outcomes) if outcome is Outcome.LATE]
+    assert len(late) == 3
+    for row, errand in enumerate(pacing.errands.values()):
+        assert errand.compute_seconds == pytest.approx(whole.compute_seconds[row])
+        assert errand.stops == (schedule.end_seconds[row] if row in late else inf)
+
+
+def test_time_is_slowed_down_by_what_the_slowest_process_takes(small_scenario: Path) -> None:
+    """All six boards compute at once for a while; links are equal, so that it is known when."""
+    link = "fleet.link={kind: constant, down_mbps: 50.0, up_mbps: 50.0}"
+    experiment = experiment_of(small_scenario, link, "method={name: fedit, rank: 4}")
+    plan, schedule = first_round(experiment)
+    pacing = WallClock(experiment, CALIBRATIONS, 2.0).pacing(plan, schedule)
+    work = really_priced(experiment, 16).work_of(plan.assignments[0])
+    seconds = work.steps * SLOW.seconds(work.step)
+    asked = seconds / schedule.compute_seconds
+    assert pacing.dilation == pytest.approx(max(asked.sum() / (2 * BUSY), asked.max() / 0.5))
+    shares = [errand.machine_share * pacing.dilation for errand in pacing.errands.values()]
+    assert shares == pytest.approx(asked)
+    alone = WallClock(experiment, CALIBRATIONS[:1], 2.0).pacing(plan, schedule)
+    assert alone.dilation < pacing.dilation / 10
+
+
+def test_a_given_dilation_is_taken_and_a_stand_in_is_not_weighed(small_scenario: Path) -> None:
+    twin = "costs={twin: {backbone: roberta-base}}"
+    experiment = experiment_of(small_scenario, "runtime.dilation=0.5", twin)
+    plan, schedule = first_round(experiment)
+    pacing = WallClock(experiment, CALIBRATIONS, 2.0).pacing(plan, schedule)
+    assert pacing.dilation == 0.5
+    assert {errand.memory_limit_bytes for errand in pacing.errands.values()} == {inf}
+
+
+def test_a_round_lasts_as_long_as_its_last_device() -> None:
+    enforced = {3: Enforced(1.0, 2.0, 1.0, 4.0, 1, 0), 5: Enforced(1.0, 5.0, 1.5, 7.5, 2, 0)}
+    outcome = Pacing(2.0, {}).outcome(enforced)
+    assert (outcome.dilation, outcome.round_seconds, outcome.overloads) == (2.0, 7.5, 3)
+    assert Pacing(2.0, {}).outcome({}).round_seconds == 0.0
+
+
+def test_a_roofline_by_hand() -> None:
+    """1e9 operations at 1e9/s against 1e6 bytes at 1e9/s, two launches of 1 ms each; a step took 1.5 times that."""
+    from fedray.costs.kernels import Kernel, Kernels
+
+    kernels = Kernels.of([Kernel(1e9, 1e6), Kernel(0.0, 5e8)])
+    assert MachineSpeed(1e9, 1e9, 1e-3, 1.5).seconds(kernels) == pytest.approx(1.5 * (1.0 + 0.5 + 0.002))
