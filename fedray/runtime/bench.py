@@ -1,10 +1,9 @@
 """How a host's devices train: in turn, as fast as they can, or all at once, each held to its time."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
-
-import ray
 
 from fedray.adapters import AdapterSpec
 from fedray.learning.calibration import Calibration, calibrate
@@ -55,14 +54,14 @@ class InTurn:
 
 
 class AtOnce:
-    """Every device a process of its own; they begin together. A host whose crew is lost ends, and is replaced."""
+    """Every device a process of its own; those of a chunk begin together. A host whose crew is lost is lost with it."""
 
     def __init__(self, crew: Crew) -> None:
         self.crew = crew
 
     def perform(self, chunk: Chunk, downloads: Sequence[Values]) -> Iterable[Performance]:
-        rows = zip(chunk.assignments, downloads, chunk.errands or (), strict=True)
-        tasks = [Task(assignment, chunk.round, values, errand) for assignment, values, errand in rows]
+        rows = zip(chunk.assignments, chunk.parts, downloads, chunk.errands or (), strict=True)
+        tasks = [Task(assignment, chunk.round, part, values, errand) for assignment, part, values, errand in rows]
         with _lost_together():
             return self.crew.train(tasks, chunk.dilation)
 
@@ -79,4 +78,4 @@ def _lost_together() -> Iterator[None]:
     try:
         yield
     except CrewLostError:
-        ray.actor.exit_actor()
+        os._exit(1)  # whatever else is under way in this host was its crew's, too

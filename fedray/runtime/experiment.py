@@ -265,8 +265,6 @@ def _check_clock(experiment: Experiment) -> None:
         reason = "a task without data trains nothing"
     elif not isinstance(scenario.training.schedule, Synchronous):
         reason = "the wall clock holds rounds in lockstep only"
-    elif experiment.method().forms_groups or scenario.topology.inner_rounds > 1:
-        reason = "groups with inner rounds run on times of their own"
     if reason:
         raise source.error(("runtime", "clock"), scenario.runtime.clock, f"virtual, because {reason}")
 

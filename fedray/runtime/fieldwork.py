@@ -1,7 +1,9 @@
 """A round's work, cut into chunks for the hosts and gathered again."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import Any
 
 import ray
@@ -36,6 +38,7 @@ class Fieldwork:
     def __init__(self, hosts: Hosts, rounds_completed: int) -> None:
         self.hosts = hosts
         self.progress = Progress(rounds_completed, 0, 0, 0)
+        self._counting = Lock()
 
     def train(
         self,
@@ -48,17 +51,41 @@ class Fieldwork:
         """Carry out a round's plan, each group from its server state: its inner rounds, on its own.
 
         After each but its last a group goes on from what its members have made; the last is what the harvest holds.
-        On the wall, devices that will not finish set out, too.
+        On the wall, groups go on at the same time, and devices that will not finish set out, too.
         """
-        finishing = list(step.plan.assignments) if pacing else step.schedule.finishing(step.plan)
+        assignments = list(step.plan.assignments) if pacing else step.schedule.finishing(step.plan)
         inner_rounds = {group.id: group.inner_rounds for group in step.plan.groups}
-        states = dict(step.bases)
-        planned = sum(inner_rounds[assignment.group] for assignment in finishing)
+        planned = sum(inner_rounds[assignment.group] for assignment in assignments)
         self.progress = Progress(round_, 0, planned, self.hosts.deaths)
         fold = ray.put(method.fold())
+
+        def inner(some: Sequence[Assignment]) -> Harvest:
+            return self._inner_rounds(round_, step, some, inner_rounds, method, fold, heads, pacing)
+
+        if pacing is None:
+            return inner(assignments)
+        groups = [[one for one in assignments if one.group == group] for group in inner_rounds]
+        with ThreadPoolExecutor(len(groups) or 1) as own_times:
+            return gather(list(own_times.map(inner, filter(None, groups))))
+
+    def _inner_rounds(
+        self,
+        round_: int,
+        step: Step,
+        assignments: Sequence[Assignment],
+        inner_rounds: Mapping[int, int],
+        method: Method[Any],
+        fold: ray.ObjectRef,
+        heads: LocalHeads | None,
+        pacing: Pacing | None,
+    ) -> Harvest:
+        """Some groups' members through all of their inner rounds; virtual time does not mind who waits for whom."""
+        states = dict(step.bases)
         harvests: list[Harvest] = []
-        for part in range(max(inner_rounds.values(), default=0)):
-            going_on = [assignment for assignment in finishing if inner_rounds[assignment.group] > part]
+        for part in range(max((inner_rounds[one.group] for one in assignments), default=0)):
+            going_on = [one for one in assignments if inner_rounds[one.group] > part]
+            if pacing and part:
+                going_on = [one for one in going_on if pacing.errands[one.device].gets_through]
             going_on.sort(key=lambda assignment: assignment.group)  # a group on few hosts, so that folds are few
             parts = {group: (part, of) for group, of in inner_rounds.items()}
             harvest = self._carry_out(round_, states, going_on, parts, step.schedule.corruptions, fold, heads, pacing)
@@ -96,15 +123,16 @@ class Fieldwork:
                 fold=fold,
                 adapters={key: adapters[key] for key in {(a.group, a.spec) for a in some}},
                 heads=heads.of([a.device for a in some]) if heads else None,
-                errands=tuple(pacing.errands[a.device] for a in some) if pacing else None,
+                errands=tuple(pacing.errands[a.device].part_of(parts[a.group][1]) for a in some) if pacing else None,
                 dilation=pacing.dilation if pacing else 1.0,
             )
             for some in cut(assignments, self.hosts.share.hosts, 1 if pacing else CHUNKS_PER_HOST)
         ]
 
         def count(index: int) -> None:
-            trained = self.progress.trained + len(chunks[index].assignments)
-            self.progress = replace(self.progress, trained=trained, hosts_lost=self.hosts.deaths)
+            with self._counting:
+                trained = self.progress.trained + len(chunks[index].assignments)
+                self.progress = replace(self.progress, trained=trained, hosts_lost=self.hosts.deaths)
 
         return gather(self.hosts.map("train", [(chunk,) for chunk in chunks], count))
 

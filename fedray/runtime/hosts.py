@@ -4,6 +4,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, TypeVar
 
 import ray
@@ -16,6 +17,7 @@ from fedray.runtime.host import Host
 from fedray.runtime.messages import Equipment
 from fedray.scenario.schema import Runtime
 
+MOST_WAVES = 64  # groups whose devices a host carries at the same time under the wall clock
 MAX_DEATHS = 3  # hosts that one piece of work may take with it before the run fails
 
 Piece = TypeVar("Piece")
@@ -77,12 +79,15 @@ class Hosts:
         self.equipment: Equipment = ray.get(self._reference)  # shares memory with the hosts of this node
         self.share = share
         self.deaths = 0
+        self._replacing = Lock()
         self.actors: list[ActorHandle] = [self._start() for _ in range(share.hosts)]
 
     def map(
         self, method: str, pieces: Sequence[tuple[Any, ...]], done: Callable[[int], None] = lambda index: None
     ) -> list[Any]:
         """`method(*piece)` of every piece on some host, in the order of the pieces; `done` hears of each.
+
+        Under the wall clock several threads may do this at once.
 
         Raises
         ------
@@ -93,13 +98,14 @@ class Hosts:
         deaths = [0] * len(pieces)
         waiting = deque(range(len(pieces)))
         idle = deque(range(len(self.actors)))
-        running: dict[Any, tuple[int, int]] = {}
+        running: dict[Any, tuple[int, int, ActorHandle]] = {}
         while waiting or running:
             while waiting and idle:
                 piece, host = waiting.popleft(), idle.popleft()
-                running[getattr(self.actors[host], method).remote(*pieces[piece])] = piece, host
+                actor = self.actors[host]
+                running[getattr(actor, method).remote(*pieces[piece])] = piece, host, actor
             ready, _ = ray.wait(list(running), num_returns=1)
-            piece, host = running.pop(ready[0])
+            piece, host, actor = running.pop(ready[0])
             try:
                 results[piece] = ray.get(ready[0])
                 done(piece)
@@ -108,7 +114,7 @@ class Hosts:
                 if deaths[piece] == MAX_DEATHS:
                     reason = str(error).strip().splitlines()[-1].strip()
                     raise RunFailedError(f"{MAX_DEATHS} hosts died over the same work; the last: {reason}") from None
-                self._replace(host)
+                self._replace(host, actor)
                 waiting.appendleft(piece)
             idle.append(host)
         return results
@@ -126,13 +132,17 @@ class Hosts:
             ray.kill(actor)
 
     def _start(self) -> ActorHandle:
-        options = {"num_cpus": self.share.cpus, "num_gpus": self.share.gpus, "max_restarts": 0}
+        at_once = MOST_WAVES if self.equipment.clock == "wall" else 1
+        options = {"num_cpus": self.share.cpus, "num_gpus": self.share.gpus, "max_concurrency": at_once}
         return ray.remote(Host).options(**options).remote(self._reference)
 
-    def _replace(self, host: int) -> None:
-        self.deaths += 1
-        ray.kill(self.actors[host])
-        self.actors[host] = self._start()
+    def _replace(self, host: int, dead: ActorHandle) -> None:
+        with self._replacing:
+            if self.actors[host] is not dead:
+                return  # by whoever noticed first
+            self.deaths += 1
+            ray.kill(dead)
+            self.actors[host] = self._start()
 
 
 def cut(pieces: Sequence[Piece], hosts: int, per_host: int) -> list[Sequence[Piece]]:

@@ -12,6 +12,8 @@ from fedray.results import Enforced
 from fedray.scenario.schema import Corruption
 from fedray.wall.errand import Errand
 
+NOTHING_TAKEN = Enforced(0.0, 0.0, 0.0, 0.0, 0, 0)
+
 
 @dataclass(frozen=True)
 class Equipment:
@@ -119,5 +121,24 @@ def in_sequence(harvests: Sequence[Harvest]) -> Harvest:
         measured={device: measured for harvest in harvests for device, measured in harvest.measured.items()},
         rejected=tuple(refused[device] for device in sorted(refused)),
         heads={device: head for harvest in harvests for device, head in harvest.heads.items()},
-        enforced={device: forced for harvest in harvests for device, forced in harvest.enforced.items()},
+        enforced=_one_after_the_other([harvest.enforced for harvest in harvests]),
     )
+
+
+def _one_after_the_other(parts: Sequence[Mapping[int, Enforced]]) -> dict[int, Enforced]:
+    """What devices took in one group's inner rounds, each of which begins when all have ended the one before."""
+    whole: dict[int, Enforced] = {}
+    begins = 0.0
+    for part in parts:
+        for device, mine in part.items():
+            before = whole.get(device, NOTHING_TAKEN)
+            whole[device] = Enforced(
+                download_seconds=before.download_seconds + mine.download_seconds,
+                compute_seconds=before.compute_seconds + mine.compute_seconds,
+                upload_seconds=before.upload_seconds + mine.upload_seconds,
+                end_seconds=begins + mine.end_seconds,
+                overloads=before.overloads + mine.overloads,
+                memory_bytes=max(before.memory_bytes, mine.memory_bytes),
+            )
+        begins += max((mine.end_seconds for mine in part.values()), default=0.0)
+    return whole

@@ -21,7 +21,7 @@ class CrewLostError(Exception):
 
 
 class Crew:
-    """Responsibilities: start the process that forks devices, give it orders, notice when it is gone."""
+    """Responsibilities: start the process that forks devices, give orders, several at once, notice who is gone."""
 
     def __init__(self, kit: Kit, torch_device: str = "cpu") -> None:
         ours, theirs = socket.socketpair()
@@ -33,8 +33,11 @@ class Crew:
             env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
         theirs.close()
-        self.link = Connection(ours.detach())
-        self._answer(Outfit(kit, torch_device))  # ready
+        self.control = ours
+        greeting = Connection(os.dup(ours.fileno()))
+        greeting.send(Outfit(kit, torch_device))
+        greeting.recv()  # ready
+        greeting.close()
 
     def train(self, tasks: Sequence[Task], dilation: float) -> list[Performance]:
         """All tasks at once, each on a device of its own, that begin together."""
@@ -53,12 +56,19 @@ class Crew:
 
     def close(self) -> None:
         """End all."""
-        self.link.close()
+        self.control.close()
         self.process.wait()
 
-    def _answer(self, order: Order | Outfit) -> Any:  # noqa: ANN401  (as many types as orders)
+    def _answer(self, order: Order) -> Any:  # noqa: ANN401  (as many types as orders)
+        ours, theirs = socket.socketpair()
+        link = Connection(ours.detach())
         try:
-            self.link.send(order)
-            return self.link.recv()
+            socket.send_fds(self.control, [b"!"], [theirs.fileno()])
+            theirs.close()
+            link.send(order)
+            return link.recv()
         except (EOFError, OSError) as error:
             raise CrewLostError("a device's process, or the one that forks them, has died") from error
+        finally:
+            theirs.close()
+            link.close()

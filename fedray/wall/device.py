@@ -28,12 +28,12 @@ def perform(link: Connection, workbench: Workbench, torch_device: str, task: Tas
         confine(task.errand.machine_share / SLOT)
     workbench.move_to(torch_device, task.errand.memory_limit_bytes)
     link.send(None)  # ready
-    keeper = Timekeeper(task.errand, task.assignment.local_steps, link.recv(), dilation)
+    keeper = Timekeeper(task.errand, task.assignment.local_steps // task.part[1], link.recv(), dilation)
     trained, failure = None, None
     try:
         values = np.frombuffer(link.recv_bytes(), np.float32)
         keeper.downloaded()
-        trained = workbench.train(task.assignment, task.round, values, foreman=keeper)
+        trained = workbench.train(task.assignment, task.round, values, *task.part, foreman=keeper)
         link.send_bytes(trained.values.tobytes())
         keeper.uploaded()
     except (CutShortError, MemoryError) as reason:

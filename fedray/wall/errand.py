@@ -1,6 +1,6 @@
 """What a device is held to in a round."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 
@@ -18,6 +18,16 @@ class Errand:
     stops: float
     memory_limit_bytes: float
     machine_share: float = 1.0
+
+    def part_of(self, inner_rounds: int) -> "Errand":
+        """One of so many equal inner rounds; a device that is cut short only sets out for the first."""
+        share = 1 / inner_rounds
+        return replace(
+            self,
+            download_seconds=self.download_seconds * share,
+            compute_seconds=self.compute_seconds * share,
+            upload_seconds=self.upload_seconds * share,
+        )
 
     @property
     def gets_through(self) -> bool:

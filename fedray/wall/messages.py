@@ -21,10 +21,13 @@ class Outfit:
 
 @dataclass(frozen=True)
 class Task:
-    """A device's assignment in a round, the values it downloads, and what it is held to."""
+    """A device's assignment in a round, which of how many equal parts of its steps, the values it downloads, and what
+    it is held to.
+    """
 
     assignment: Assignment
     round: int
+    part: tuple[int, int]
     values: Values
     errand: Errand
 

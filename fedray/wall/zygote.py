@@ -1,131 +1,46 @@
-"""A process that holds the model once, and forks a device from it whenever one is to work.
+"""A process that holds the model once, and forks whoever is to work with it.
 
     python -m fedray.wall.zygote FILE_DESCRIPTOR
 
-A forked device is there in milliseconds and shares the memory of the frozen weights. This process itself never computes
-and never touches CUDA, so that what it forks may do both.
+For every order it forks a conductor, so that several can be under way at once, and that forks the devices. Each is
+there in milliseconds and shares the memory of the frozen weights. This process itself never computes and never touches
+CUDA, so that what it forks may do both.
 """
 
 import gc
 import multiprocessing
+import os
+import socket
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
-from multiprocessing.connection import Connection, wait
-from typing import Any
-
-import numpy as np
+from multiprocessing.connection import Connection
 
 from fedray.learning.workbench import Workbench
-from fedray.wall.device import die_with_parent, examine, measure, perform
-from fedray.wall.messages import Examination, Order, Outfit, Performance, SpeedTest, Wave
+from fedray.wall.conductor import conduct
+from fedray.wall.device import die_with_parent
+from fedray.wall.messages import Outfit
 
-BRIEFING = 0.05  # wall seconds from the word when to begin until then: everybody has heard it
 FORK = multiprocessing.get_context("fork")
-
-Life = tuple[Any, ...]  # what a forked process calls, and with what after its link and the workbench
-
-
-class Zygote:
-    """Responsibilities: fork, let devices begin together, carry bytes both ways, end with who gave the order."""
-
-    def __init__(self, host: Connection) -> None:
-        self.host = host
-        outfit: Outfit = host.recv()
-        self.workbench = Workbench(outfit.kit)
-        self.torch_device = outfit.torch_device
-        gc.collect()
-        gc.freeze()  # what is there now is not looked at again, so its pages stay shared
-
-    def carry_out(self, order: Order) -> object:
-        """The answer to an order; EOFError if a forked process dies, or the host does."""
-        match order:
-            case Wave():
-                return self._wave(order)
-            case Examination():
-                return self._answers([(examine, order)])[0]
-            case SpeedTest(processes):
-                return self._answers([(measure,)] * processes)
-
-    def _wave(self, wave: Wave) -> list[Performance]:
-        with self._forked([(perform, task, wave.dilation) for task in wave.tasks]) as links:
-            for link in links:
-                link.recv()  # ready
-            begins = time.monotonic() + BRIEFING
-            for link in links:
-                link.send(begins)
-            for link, task in zip(links, wave.tasks, strict=True):
-                link.send_bytes(task.values.tobytes())
-            updates: dict[Connection, bytes] = {}
-            done: dict[Connection, Performance] = {}
-            while len(done) < len(links):
-                for link in self._speaking(links, done):
-                    if link in updates:
-                        done[link] = link.recv()
-                    else:
-                        updates[link] = link.recv_bytes()
-        return [_with_values(done[link], updates[link]) for link in links]
-
-    def _answers(self, lives: Sequence[Life]) -> list[Any]:
-        """What each sends, once."""
-        answers: dict[Connection, Any] = {}
-        with self._forked(lives) as links:
-            while len(answers) < len(links):
-                for link in self._speaking(links, answers):
-                    answers[link] = link.recv()
-        return [answers[link] for link in links]
-
-    @contextmanager
-    def _forked(self, lives: Sequence[Life]) -> Iterator[list[Connection]]:
-        """A process for each, with a link to it; all are gone afterwards."""
-        links, processes = [], []
-        try:
-            for act, *arguments in lives:
-                ours, theirs = FORK.Pipe()
-                process = FORK.Process(
-                    target=act, args=(theirs, self.workbench, self.torch_device, *arguments), daemon=True
-                )
-                process.start()
-                theirs.close()
-                links.append(ours)
-                processes.append(process)
-            yield links
-        finally:
-            for link, process in zip(links, processes, strict=True):
-                process.kill()
-                process.join()
-                link.close()
-
-    def _speaking(
-        self, links: Sequence[Connection], done: Sequence[Connection] | dict[Connection, Any]
-    ) -> list[Connection]:
-        """Those that have something to say, of those that are not done; waits until somebody has."""
-        ready = wait([self.host, *(link for link in links if link not in done)])
-        if self.host in ready:
-            raise EOFError("nobody waits for the answer any more")
-        return [link for link in links if link in ready]
-
-
-def _with_values(performance: Performance, sent: bytes) -> Performance:
-    if performance.trained is None:
-        return performance
-    return replace(performance, trained=replace(performance.trained, values=np.frombuffer(sent, np.float32)))
 
 
 def main() -> None:
-    """Serve one host until it is gone."""
+    """Serve one host until it is gone: every descriptor that it sends is a link to a conductor."""
     die_with_parent()
-    host = Connection(int(sys.argv[1]))
-    zygote = Zygote(host)
-    host.send(None)  # ready
+    control = socket.socket(fileno=int(sys.argv[1]))
+    greeting = Connection(os.dup(control.fileno()))
+    outfit: Outfit = greeting.recv()
+    workbench = Workbench(outfit.kit)
+    gc.collect()
+    gc.freeze()  # what is there now is not looked at again, so that its pages stay shared
+    greeting.send(None)  # ready
+    greeting.close()
     while True:
-        try:
-            order = host.recv()
-        except EOFError:
+        word, descriptors, _, _ = socket.recv_fds(control, 1, 1)
+        if not word:
             return
-        host.send(zygote.carry_out(order))
+        order = Connection(descriptors[0])
+        FORK.Process(target=conduct, args=(order, workbench, outfit.torch_device)).start()
+        order.close()
+        multiprocessing.active_children()  # buries those that have ended
 
 
 if __name__ == "__main__":

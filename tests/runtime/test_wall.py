@@ -95,6 +95,23 @@ def test_memory_is_measured_and_more_than_a_device_has_refuses_its_update(
     assert set(both.losses) == {first.device}
 
 
+def test_groups_go_on_by_themselves_and_learn_the_same_bits(run, tmp_path: Path) -> None:
+    """Two inner rounds each, with vanishing members; a device's times are sums, and an inner round awaits its group."""
+    grouped = ("topology={groups: 2, inner_rounds: 2}", "fleet.faults={dropout: 0.3}", "training.rounds=2")
+    computed = run(*grouped, name="virtual")
+    enforced = run(*grouped, HURRY, name="wall")
+    assert enforced.result_digest == computed.result_digest
+    lines = lines_of(tmp_path / "wall")
+    assert {line["outcome"] for line in lines} == {"finished", "vanished"}
+    for line in lines:
+        if line["outcome"] == "finished":
+            forced = line["enforced"]
+            for part in ("download", "compute", "upload"):
+                assert forced[f"{part}_seconds"] >= line[f"{part}_seconds"]
+            parts = sum(forced[f"{part}_seconds"] for part in ("download", "compute", "upload"))
+            assert forced["end_seconds"] >= parts - 1e-9
+
+
 class Reaper(Watching):
     """Kills a device's process as soon as there is one."""
 
@@ -155,8 +172,6 @@ def test_fidelity_compares_both_clocks(fedray, ray_address: str, small_scenario:
     [
         (["task=none"], "a task without data trains nothing"),
         (["training.schedule={kind: asynchronous}"], "rounds in lockstep only"),
-        (["method={name: hierfedlora}"], "on times of their own"),
-        (["topology={groups: 2, inner_rounds: 2}"], "on times of their own"),
     ],
 )
 def test_what_the_wall_clock_cannot_hold_is_refused(small_scenario: Path, settings: list[str], reason: str) -> None:

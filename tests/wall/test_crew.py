@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from math import inf
 from pathlib import Path
@@ -42,7 +43,7 @@ def crew(kit: Kit) -> Iterator[Crew]:
 def task_of(kit: Kit, device: int, errand: Errand = IN_NO_TIME, spec: AdapterSpec | None = None, **words) -> Task:
     spec = spec or kit.spec
     assignment = Assignment(device, 0, spec, 2, 1, **words)
-    return Task(assignment, 3, initial_values(layout_of(kit.shape, spec), 7), errand)
+    return Task(assignment, 3, (0, 1), initial_values(layout_of(kit.shape, spec), 7), errand)
 
 
 def test_a_device_in_a_process_of_its_own_trains_to_the_same_bits(kit: Kit, crew: Crew) -> None:
@@ -117,6 +118,24 @@ def test_measuring_says_how_fast_each_process_is(crew: Crew) -> None:
         assert 0.05 < one.speed.step_factor < 20
 
 
+def test_a_part_of_the_steps_is_that_part(kit: Kit, crew: Crew) -> None:
+    """Inner rounds: the second of two steps, as this process does it."""
+    task = replace(task_of(kit, 0), part=(1, 2))
+    (done,) = crew.train([task], 1.0)
+    alone = Workbench(kit).train(task.assignment, task.round, task.values, 1, 2)
+    assert done.trained.values.tobytes() == alone.values.tobytes()
+
+
+def test_several_orders_are_under_way_at_once(kit: Kit, crew: Crew) -> None:
+    """The second is given and answered while the first one's device sleeps."""
+    slow = replace(IN_NO_TIME, compute_seconds=6.0)
+    with ThreadPoolExecutor(1) as another:
+        first = another.submit(crew.train, [task_of(kit, 0, slow)], 1.0)
+        crew.train([task_of(kit, 1)], 1.0)
+        assert not first.done()
+        assert first.result()[0].trained is not None
+
+
 def test_a_dead_device_is_noticed_and_nobody_is_left_behind(kit: Kit) -> None:
     crew = Crew(kit)
     zygote = crew.process.pid
@@ -147,10 +166,11 @@ def test_nobody_outlives_the_process_that_forks_them(kit: Kit) -> None:
 AWAIT_CHILDREN = """
 import os, signal, subprocess, sys, time
 parent, count = int(sys.argv[1]), int(sys.argv[2])
+children_of = lambda pid: [int(word) for word in open(f"/proc/{pid}/task/{pid}/children").read().split()]
 children = []
 while len(children) < count:
     time.sleep(0.1)
-    children = [int(word) for word in open(f"/proc/{parent}/task/{parent}/children").read().split()]
+    children = [device for conductor in children_of(parent) for device in children_of(conductor)]
 time.sleep(0.5)
 """
 KILL_A_CHILD = AWAIT_CHILDREN + "os.kill(children[0], signal.SIGKILL)"
