@@ -53,6 +53,11 @@ class Link:
     def namespace(self) -> str:
         return PREFIX + self.name
 
+    @property
+    def device(self) -> str:
+        """The head's end of it."""
+        return f"to-{self.name}"
+
 
 def parse_link(text: str) -> Link:
     """NAME=DOWN/UP or NAME=DOWN/UP/MS."""
@@ -63,8 +68,8 @@ def parse_link(text: str) -> Link:
         link = Link(found[1], float(found[2]), float(found[3]), float(found[4] or 0))
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r}: not a number of Mb/s") from None
-    if link.down_mbps <= 0 or link.up_mbps <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r}: a link carries more than 0 Mb/s")
+    if not all(0.01 <= rate <= 10_000 for rate in (link.down_mbps, link.up_mbps)):
+        raise argparse.ArgumentTypeError(f"{text!r}: a link carries between 0.01 and 10,000 Mb/s")
     return link
 
 
@@ -85,7 +90,8 @@ def main() -> None:
             raise TestbedError("every --link needs a name of its own")
         if (words.what == "run") != bool(after):
             raise TestbedError("run needs a COMMAND after --, up has none")
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it is torn down, too
+        for end in (signal.SIGTERM, signal.SIGHUP):  # so that it is torn down, too
+            signal.signal(end, signal.default_int_handler)
         with testbed(words.link) as environment:
             if words.what == "up":
                 print(
@@ -146,12 +152,26 @@ def build(links: Sequence[Link]) -> None:
         near, far = f"10.77.{number}.1", node_address(number)
         ip("netns", "add", link.namespace)
         ip("-n", link.namespace, "link", "set", "lo", "up")
-        ip("-n", HEAD, "link", "add", link.name, "type", "veth", "peer", "name", "uplink", "netns", link.namespace)
-        for namespace, device, address in ((HEAD, link.name, near), (link.namespace, "uplink", far)):
+        ip(
+            "-n",
+            HEAD,
+            "link",
+            "add",
+            "name",
+            link.device,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            "uplink",
+            "netns",
+            link.namespace,
+        )
+        for namespace, device, address in ((HEAD, link.device, near), (link.namespace, "uplink", far)):
             ip("-n", namespace, "address", "add", f"{address}/30", "dev", device)
             ip("-n", namespace, "link", "set", device, "up")
         ip("-n", link.namespace, "route", "add", "default", "via", near)
-        shape(HEAD, link.name, link.down_mbps, link.delay_ms)
+        shape(HEAD, link.device, link.down_mbps, link.delay_ms)
         shape(link.namespace, "uplink", link.up_mbps, link.delay_ms)
 
 

@@ -15,7 +15,8 @@ def fidelity(
     settings: Settings = [],
     rounds: Annotated[int, typer.Option(min=1, metavar="N", help="How many rounds to compare.")] = 3,
     bound: Annotated[
-        float, typer.Option(min=0.0, metavar="SHARE", help="Mean error that no phase may exceed; else exit 1.")
+        float,
+        typer.Option(min=0.0, max=1000.0, metavar="SHARE", help="Mean error that no phase may exceed; else exit 1."),
     ] = 0.05,
     address: Address = None,
     run_dir: Annotated[

@@ -87,7 +87,7 @@ class RunDisplay:
         self.say(
             f"round {record.round:>{len(str(self.rounds))}}/{self.rounds}{accuracy}"
             f"  emulated {duration(record.emulated_seconds)}  traffic {size(self.bytes)}"
-            f"  waiting {record.mean_waiting_seconds:.1f} s{dropped}{rejected}{_on_the_wall(record)}{self._eta(record)}"
+            f"  waiting {record.mean_waiting_seconds:.1f} s{dropped}{rejected}{on_the_wall(record)}{self._eta(record)}"
         )
 
     def _eta(self, record: RoundRecord) -> str:
@@ -95,7 +95,7 @@ class RunDisplay:
         return f"  left {duration((time.monotonic() - self.began) / done * left)}" if left else ""
 
 
-def _on_the_wall(record: RoundRecord) -> str:
+def on_the_wall(record: RoundRecord) -> str:
     """How slowly emulated time went, and whether the machine kept up."""
     if record.enforcement is None:
         return ""

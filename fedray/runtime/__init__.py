@@ -14,7 +14,7 @@ def _has_token() -> bool:
 
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-# hosts are many small processes by design; this warning would come with every larger fleet
-os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", "worker processes have been started")
+# hosts are many small processes by design, and a run says itself that one died and what comes of it
+os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", "worker processes have been started|A worker died or was killed")
 if _has_token():  # Ray ignores a token when it joins a cluster, unless told to use it
     os.environ.setdefault("RAY_AUTH_MODE", "token")

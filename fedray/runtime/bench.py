@@ -70,7 +70,8 @@ class AtOnce:
             return self.crew.evaluate(spec, values, blocks)
 
     def calibrate(self, processes: int) -> list[Calibration]:
-        return self.crew.calibrate(processes)
+        with _lost_together():
+            return self.crew.calibrate(processes)
 
 
 @contextmanager

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from fedray.errors import UserError
+from fedray.errors import RunFailedError
 from fedray.learning.calibration import Calibration, fastest_device
 from fedray.results import Fidelity, RunDirectory, fidelity
-from fedray.runtime.driver import Watcher, execute_on, shared_session
+from fedray.runtime.driver import Watcher, execute_on, share_of, shared_session
 from fedray.runtime.experiment import prepare
 from fedray.runtime.opening import default_folder
 from fedray.scenario import load_scenario
-from fedray.wall.crew import Crew
+from fedray.wall.crew import Crew, CrewLostError
 
 VIRTUAL = ("runtime.clock=virtual", "runtime.dilation=auto")
 
@@ -29,16 +29,16 @@ def measure_fidelity(
     Raises
     ------
     UserError, RunFailedError, RunInterruptedError
-        as a run does; UserError also if the folder holds something.
+        as a run does; before anything is run, if the wall clock cannot have this scenario here.
     """
     shortened = [*settings, f"training.rounds={rounds}"]
     wall = prepare(load_scenario(scenario, [*shortened, "runtime.clock=wall"]))
     virtual = prepare(load_scenario(scenario, [*shortened, *VIRTUAL]))
     folder = folder or default_folder(f"{wall.scenario.name}-fidelity")
-    if folder.exists() and any(folder.iterdir()):
-        raise UserError(f"--run-dir {folder}: already holds something; give another")
+    RunDirectory(folder).require_usable()
     directories = RunDirectory(folder / "virtual"), RunDirectory(folder / "wall")
     with shared_session(address) as cluster:
+        share_of(wall, cluster)  # or it would be refused only after the other has run
         for experiment, directory in zip((virtual, wall), directories, strict=True):
             execute_on(cluster, experiment, directory, watcher)
     return fidelity(*directories, bound), folder
@@ -51,6 +51,8 @@ def measure_machine(scenario: Path | None, settings: Sequence[str], processes: i
     ------
     UserError
         if the scenario is wrong, or trains nothing.
+    RunFailedError
+        if a process died.
     """
     loaded = load_scenario(scenario, settings)
     experiment = prepare(loaded)
@@ -61,5 +63,7 @@ def measure_machine(scenario: Path | None, settings: Sequence[str], processes: i
     crew = Crew(kit, fastest_device())
     try:
         return crew.calibrate(processes)
+    except CrewLostError:
+        raise RunFailedError("a process that was measuring has died; nothing was lost, try again") from None
     finally:
         crew.close()

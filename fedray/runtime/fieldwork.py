@@ -37,8 +37,13 @@ class Fieldwork:
 
     def __init__(self, hosts: Hosts, rounds_completed: int) -> None:
         self.hosts = hosts
-        self.progress = Progress(rounds_completed, 0, 0, 0)
+        self._progress = Progress(rounds_completed, 0, 0, 0)
         self._counting = Lock()
+
+    @property
+    def progress(self) -> Progress:
+        """Where the round under way stands."""
+        return replace(self._progress, hosts_lost=self.hosts.deaths)
 
     def train(
         self,
@@ -56,7 +61,7 @@ class Fieldwork:
         assignments = list(step.plan.assignments) if pacing else step.schedule.finishing(step.plan)
         inner_rounds = {group.id: group.inner_rounds for group in step.plan.groups}
         planned = sum(inner_rounds[assignment.group] for assignment in assignments)
-        self.progress = Progress(round_, 0, planned, self.hosts.deaths)
+        self._progress = Progress(round_, 0, planned, 0)
         fold = ray.put(method.fold())
 
         def inner(some: Sequence[Assignment]) -> Harvest:
@@ -131,8 +136,8 @@ class Fieldwork:
 
         def count(index: int) -> None:
             with self._counting:
-                trained = self.progress.trained + len(chunks[index].assignments)
-                self.progress = replace(self.progress, trained=trained, hosts_lost=self.hosts.deaths)
+                trained = self._progress.trained + len(chunks[index].assignments)
+                self._progress = replace(self._progress, trained=trained)
 
         return gather(self.hosts.map("train", [(chunk,) for chunk in chunks], count))
 

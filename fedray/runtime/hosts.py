@@ -121,10 +121,9 @@ class Hosts:
 
     def calibrate(self) -> list[Calibration]:
         """How fast the machine is when all of its reserved CPUs train at once; for hosts under the wall clock."""
-        asked = self.actors[: max(1, int(self.share.cores))]
+        asked = min(len(self.actors), max(1, int(self.share.cores)))
         processes = max(1, int(self.share.cpus))
-        answers: list[list[Calibration]] = ray.get([actor.calibrate.remote(processes) for actor in asked])
-        return [calibration for answer in answers for calibration in answer]
+        return [calibration for answer in self.map("calibrate", [(processes,)] * asked) for calibration in answer]
 
     def close(self) -> None:
         """End all hosts."""

@@ -35,9 +35,13 @@ class Crew:
         theirs.close()
         self.control = ours
         greeting = Connection(os.dup(ours.fileno()))
-        greeting.send(Outfit(kit, torch_device))
-        greeting.recv()  # ready
-        greeting.close()
+        try:
+            greeting.send(Outfit(kit, torch_device))
+            greeting.recv()  # ready
+        except (EOFError, OSError) as error:
+            raise CrewLostError("the process that forks devices has died") from error
+        finally:
+            greeting.close()
 
     def train(self, tasks: Sequence[Task], dilation: float) -> list[Performance]:
         """All tasks at once, each on a device of its own, that begin together."""

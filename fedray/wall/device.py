@@ -2,7 +2,11 @@
 
 import ctypes
 import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from math import inf
 from multiprocessing.connection import Connection
 
 import numpy as np
@@ -33,7 +37,8 @@ def perform(link: Connection, workbench: Workbench, torch_device: str, task: Tas
     try:
         values = np.frombuffer(link.recv_bytes(), np.float32)
         keeper.downloaded()
-        trained = workbench.train(task.assignment, task.round, values, *task.part, foreman=keeper)
+        with _interrupted_at(keeper.stops):
+            trained = workbench.train(task.assignment, task.round, values, *task.part, foreman=keeper)
         link.send_bytes(trained.values.tobytes())
         keeper.uploaded()
     except (CutShortError, MemoryError) as reason:
@@ -57,6 +62,20 @@ def measure(link: Connection, workbench: Workbench, torch_device: str) -> None:
     die_with_parent()
     workbench.move_to(torch_device)
     link.send(calibrate(workbench))
+
+
+@contextmanager
+def _interrupted_at(moment: float) -> Iterator[None]:
+    """CutShortError at a moment of the monotonic clock, in the middle of whatever is computed then; never, if inf."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise CutShortError
+
+    if moment < inf:
+        signal.signal(signal.SIGALRM, interrupt)
+        signal.setitimer(signal.ITIMER_REAL, max(moment - time.monotonic(), 1e-6))
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def die_with_parent() -> None:

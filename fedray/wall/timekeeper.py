@@ -36,6 +36,7 @@ class Timekeeper:
         self.dilation = dilation
         self.clock = clock
         self.sleep = sleep
+        self.stops = begins + errand.stops * dilation  # on the wall
         self.steps_done = 0
         self.overloads = 0
         self.memory_bytes = 0
@@ -77,13 +78,12 @@ class Timekeeper:
     def _hold_for(self, planned: float) -> None:
         """Until so many emulated seconds after the last part, or until the device is cut short."""
         ends = self.marks[-1] + planned * self.dilation
-        stops = self.begins + self.errand.stops * self.dilation
-        left = min(ends, stops) - self.clock()
+        left = min(ends, self.stops) - self.clock()
         if left >= 0:
             self.sleep(left)
-        elif ends < stops:
+        else:
             self.overloads += 1
-        if ends >= stops:
+        if ends >= self.stops:
             raise CutShortError
 
     def _mark(self) -> None:

@@ -179,6 +179,24 @@ def test_what_the_wall_clock_cannot_hold_is_refused(small_scenario: Path, settin
         prepare(load_scenario(small_scenario, [*settings, "runtime.clock=wall"]))
 
 
+@pytest.mark.parametrize("dilation", ["0", "1.0e-9", "1.0e+12", "-1", ".inf"])
+def test_a_dilation_that_no_machine_can_sleep_is_refused(small_scenario: Path, dilation: str) -> None:
+    with pytest.raises(UserError, match=r"runtime\.dilation: given "):
+        load_scenario(small_scenario, [f"runtime={{clock: wall, dilation: {dilation}}}"])
+
+
+def test_fidelity_refuses_before_anything_is_run(fedray, small_scenario: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for words, said in (
+        (["--run-dir", tmp_path / "file"], "already holds something"),
+        (["--bound", "inf"], "--bound"),
+        (["--set", "task=none"], "a task without data trains nothing"),
+    ):
+        refused = fedray("fidelity", small_scenario, *words)
+        assert refused.code == 2
+        assert said in refused.err
+
+
 def test_a_dilation_needs_the_wall_clock(small_scenario: Path) -> None:
     with pytest.raises(UserError, match="dilation: given 2; allowed: auto unless clock is wall"):
         load_scenario(small_scenario, ["runtime.dilation=2"])

@@ -102,6 +102,15 @@ def test_who_is_cut_short_or_out_of_memory_sends_nothing_and_the_others_go_on(ki
     assert crew.train([task_of(kit, 0)], 1.0)[0].trained is not None
 
 
+def test_whoever_is_cut_short_is_interrupted_in_the_middle_of_a_step(kit: Kit, crew: Crew) -> None:
+    """A device that has 500 steps to do and stops at the first moments: without that, it would do one of them whole."""
+    many = task_of(kit, 0, Errand(0.0, 1000.0, 1.0, 1e-4, 1e12))
+    many = replace(many, assignment=replace(many.assignment, local_steps=500))
+    (short,) = crew.train([many], 1.0)
+    assert short.trained is None
+    assert short.enforced.memory_bytes == 0  # not even the first forward pass came to its end
+
+
 def test_what_does_not_count_in_the_end_is_not_sent(kit: Kit, crew: Crew) -> None:
     """An upload that will be lost: the device works to its end."""
     lost = crew.train([task_of(kit, 0, replace(IN_NO_TIME, stops=0.2))], 1.0)[0]

@@ -92,6 +92,19 @@ def test_whoever_is_cut_short_stops_then(stops: float, expected: tuple[float, fl
     assert enforced.overloads == 0
 
 
+def test_whoever_should_have_stopped_before_is_late() -> None:
+    clock = Clock()
+    keeper = keeper_of(clock, stops=4.0)
+    clock.now += 1.0
+    keeper.downloaded()
+    clock.now += 5.0
+    keeper.stepped()  # was to end before the stop, and has not
+    with pytest.raises(CutShortError):
+        keeper.stepped()
+    assert keeper.enforced().end_seconds == pytest.approx(6.0)
+    assert keeper.enforced().overloads == 2
+
+
 def test_more_than_the_device_has_is_an_out_of_memory() -> None:
     keeper = keeper_of(Clock(), memory=2e6)
     keeper.holds(2_000_000)

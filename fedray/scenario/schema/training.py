@@ -100,7 +100,7 @@ class Runtime(Section):
         "virtual",
         description="virtual: training is real, time is computed; wall: every device is a process that is held to it.",
     )
-    dilation: Annotated[float, Field(gt=0)] | Literal["auto"] = Field(
+    dilation: Annotated[float, Field(ge=1e-6, le=1e6)] | Literal["auto"] = Field(
         "auto",
         description="wall: seconds on the wall per emulated second; auto: 1, or more if the devices ask more of the "
         "machine than it can do.",
