@@ -55,6 +55,7 @@ def test_both_clocks_learn_the_same_bits(run, tmp_path: Path) -> None:
         assert record.enforcement.round_seconds == latest[record.round]
 
 
+@pytest.mark.slow
 def test_memory_is_measured_and_more_than_a_device_has_refuses_its_update(
     run, ray_address: str, small_scenario: Path, tmp_path: Path
 ) -> None:
@@ -95,6 +96,7 @@ def test_memory_is_measured_and_more_than_a_device_has_refuses_its_update(
     assert set(both.losses) == {first.device}
 
 
+@pytest.mark.slow
 def test_groups_go_on_by_themselves_and_learn_the_same_bits(run, tmp_path: Path) -> None:
     """Two inner rounds each, with vanishing members; a device's times are sums, and an inner round awaits its group."""
     grouped = ("topology={groups: 2, inner_rounds: 2}", "fleet.faults={dropout: 0.3}", "training.rounds=2")
@@ -139,6 +141,7 @@ def devices_of_this_session() -> list[int]:
     return [process for process, parent in zygotes.items() if parent in zygotes]
 
 
+@pytest.mark.slow
 def test_a_device_whose_process_dies_costs_nothing_but_time(run) -> None:
     """Its host is lost with it; another does its work again."""
     computed = run("training.rounds=2", name="virtual")
