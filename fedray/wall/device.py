@@ -33,20 +33,23 @@ def perform(link: Connection, workbench: Workbench, torch_device: str, task: Tas
     workbench.move_to(torch_device, task.errand.memory_limit_bytes)
     link.send(None)  # ready
     keeper = Timekeeper(task.errand, task.assignment.local_steps // task.part[1], link.recv(), dilation)
-    trained, failure = None, None
+    trained, failure, sent = None, None, False
     try:
         values = np.frombuffer(link.recv_bytes(), np.float32)
         keeper.downloaded()
-        with _interrupted_at(keeper.stops):
+        with interrupted_at(keeper.stops):
             trained = workbench.train(task.assignment, task.round, values, *task.part, foreman=keeper)
+        sent = True
         link.send_bytes(trained.values.tobytes())
         keeper.uploaded()
-    except (CutShortError, MemoryError) as reason:
-        if trained is None:
-            link.send_bytes(b"")
-            failure = f"out of memory: {reason}" if isinstance(reason, MemoryError) else None
+    except CutShortError:
+        pass
+    except MemoryError as error:
+        failure = f"out of memory: {error}"
+    if not sent:
+        link.send_bytes(b"")
     if trained is not None:
-        trained = replace(trained, values=NOTHING) if task.errand.gets_through else None
+        trained = replace(trained, values=NOTHING) if sent and task.errand.gets_through else None
     link.send(Performance(trained, failure, keeper.enforced()))
 
 
@@ -65,17 +68,21 @@ def measure(link: Connection, workbench: Workbench, torch_device: str) -> None:
 
 
 @contextmanager
-def _interrupted_at(moment: float) -> Iterator[None]:
+def interrupted_at(moment: float) -> Iterator[None]:
     """CutShortError at a moment of the monotonic clock, in the middle of whatever is computed then; never, if inf."""
 
     def interrupt(number: int, frame: object) -> None:
         raise CutShortError
 
-    if moment < inf:
-        signal.signal(signal.SIGALRM, interrupt)
+    if moment == inf:
+        yield
+        return
+    signal.signal(signal.SIGALRM, interrupt)
+    try:
         signal.setitimer(signal.ITIMER_REAL, max(moment - time.monotonic(), 1e-6))
-    yield
-    signal.setitimer(signal.ITIMER_REAL, 0)
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def die_with_parent() -> None:

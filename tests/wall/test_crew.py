@@ -1,5 +1,6 @@
 """A real crew: a process that forks devices, two real layers, real texts."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -18,8 +19,10 @@ from fedray.protocol import Assignment, Quantisation
 from fedray.runtime.experiment import prepare
 from fedray.scenario import load_scenario
 from fedray.wall.crew import Crew, CrewLostError
+from fedray.wall.device import interrupted_at
 from fedray.wall.errand import Errand
 from fedray.wall.messages import Task
+from fedray.wall.timekeeper import CutShortError
 
 IN_NO_TIME = Errand(0.05, 0.1, 0.05, inf, 1e12)
 
@@ -109,6 +112,20 @@ def test_whoever_is_cut_short_is_interrupted_in_the_middle_of_a_step(kit: Kit, c
     (short,) = crew.train([many], 1.0)
     assert short.trained is None
     assert short.enforced.memory_bytes == 0  # not even the first forward pass came to its end
+
+
+@pytest.mark.parametrize("error", [CutShortError, MemoryError])
+def test_nobody_is_interrupted_after_it_has_ended_anyway(error: type[Exception]) -> None:
+    """Out of memory, or asleep until the same moment: what is still to be sent is sent undisturbed."""
+
+    def end() -> None:
+        with interrupted_at(time.monotonic() + 60):
+            assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
+            raise error
+
+    with pytest.raises(error):
+        end()
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
 
 
 def test_what_does_not_count_in_the_end_is_not_sent(kit: Kit, crew: Crew) -> None:
