@@ -22,7 +22,9 @@ def dashboard() -> Iterator[str]:
 
     cluster = Cluster()
     memory = {"object_store_memory": 200 * 2**20}
-    cluster.add_node(num_cpus=1, include_dashboard=True, dashboard_port=8299, dashboard_host="127.0.0.1", **memory)
+    head = {"include_dashboard": True, "dashboard_port": 8299, "dashboard_host": "127.0.0.1"}
+    # the agent that takes jobs would have one fixed port, which the Ray of the tests before may hold
+    cluster.add_node(num_cpus=1, dashboard_agent_listen_port=0, **head, **memory)
     cluster.add_node(num_cpus=1, **memory)
     cluster.wait_for_nodes()
     address = "http://127.0.0.1:8299"
