@@ -42,4 +42,5 @@ bench: setup  ## The measured claims of the README
 	$(BIN)/python benchmarks/grouping.py
 	$(BIN)/python benchmarks/schedule.py
 	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/exporter.py
 	$(BIN)/python benchmarks/wall.py

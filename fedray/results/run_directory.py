@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,13 @@ class RunDirectory:
             yield from (_trained(row) for row in rows)
         except (TypeError, KeyError):
             raise UserError(f"{self.path}: its device records are not those of a run") from None
+
+    def rounds_with_devices(self) -> Iterator[tuple[RoundRecord, list[TrainedDeviceRecord]]]:
+        """Every completed round and its devices; UserError as from `rounds` and `devices`."""
+        by_round = groupby(self.devices(), lambda line: line.round)
+        lines = {number: list(mine) for number, mine in by_round}
+        for record in self.rounds():
+            yield record, lines.get(record.round, [])
 
     def labels(self) -> tuple[str, ...]:
         """The name of each label number; UserError if they are missing or not ours."""

@@ -2,7 +2,7 @@
 
 import os
 import threading
-import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,18 +24,20 @@ from fedray.results import (
     result_digest,
     summarise,
 )
+from fedray.runtime.broadcast import Broadcast
 from fedray.runtime.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from fedray.runtime.ending import out_of_time
 from fedray.runtime.experiment import Experiment
 from fedray.runtime.fieldwork import Fieldwork, Progress
 from fedray.runtime.heads import LocalHeads
 from fedray.runtime.hosts import Hosts, HostShare
-from fedray.runtime.messages import Equipment, Harvest
-from fedray.runtime.pace import Step, pace_of
-from fedray.runtime.reporting import device_records, round_record, snapshot
+from fedray.runtime.laps import Laps
+from fedray.runtime.messages import Equipment
+from fedray.runtime.pace import pace_of
+from fedray.runtime.reporting import device_records, round_record, trained_records
 from fedray.runtime.sky import Sky
 from fedray.runtime.wallclock import WallClock
-from fedray.telemetry import Exporter
+from fedray.telemetry import Live
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class Coordinator:
         self.method = experiment.method()
         self.pace = pace_of(experiment.scenario.training.schedule, self.method)
         self.shape = experiment.backbone.shape
+        self.laps = Laps()
         self.first_spec = self.method.adapter()  # the largest: what hosts make room for, also in a resumed run
         self.committing = threading.Lock()
         self.concluded = False
@@ -81,9 +84,7 @@ class Coordinator:
         UserError
             if the port is taken, the directory is in use, or a resumed run is not the one that was begun.
         """
-        telemetry = self.experiment.scenario.telemetry
-        port = telemetry.prometheus_port
-        self.exporter = Exporter(port, telemetry.prometheus_bind) if port is not None else None
+        self.broadcast = Broadcast(self.experiment.scenario, self._live)
         scenario_yaml = self.experiment.loaded.to_yaml()
         if not resume:
             self.directory.create(scenario_yaml)
@@ -104,23 +105,29 @@ class Coordinator:
         self.fieldwork = Fieldwork(hosts, len(self.standing.records))
         on_the_wall = equipment.clock == "wall"
         self.wall = WallClock(self.experiment, hosts.calibrate(), self.share.cores) if on_the_wall else None
-        return Opening(self.standing.records, self.exporter.url if self.exporter else None)
+        self.broadcast.begin(self.directory, len(self.standing.records))
+        return Opening(self.standing.records, self.broadcast.url)
 
     def run_round(self) -> RoundRecord:
         """The next round: what the server knows, decides, gets back, and learns from it."""
-        clock, before, round_ = time.monotonic(), self.standing, len(self.standing.records) + 1
+        self.laps.begin()
+        before, round_ = self.standing, len(self.standing.records) + 1
         moment = self.experiment.opens(before.moment, before.sky.busy)
         view = self.experiment.view(round_, moment, before.sky.busy)
         plan = self.experiment.planned(self.method, view)
         schedule = self.experiment.schedule(round_, plan, moment)
         step = self.pace.step(round_, before.state, before.sky, plan, schedule, moment.seconds)
         pacing = self.wall.pacing(step.plan, step.schedule) if self.wall else None
+        self.laps.end("planning")
         harvest = self.fieldwork.train(round_, step, self.method, before.heads, pacing)
+        self.laps.end("training")
         state = self.pace.merged(round_, before.state, step, harvest)
         heads = before.heads.replaced(harvest.heads) if before.heads else None
+        self.laps.end("aggregation")
         ended = self.experiment.after(moment, step.schedule)
         due = self._is_evaluated(round_, ended.seconds)
         score = self.fieldwork.evaluate(self._judged(state, heads)) if due else None
+        self.laps.end("evaluation")
         self.method.observe(step.schedule.reports(harvest.losses, harvest.measured))
         refused = [rejected.device for rejected in harvest.rejected]
         enforcement = pacing.outcome(harvest.enforced) if pacing else None
@@ -131,10 +138,15 @@ class Coordinator:
             ended,
             step.sky,
             (*before.records, record),
-            before.wall_seconds + time.monotonic() - clock,
+            before.wall_seconds + self.laps.since_begin,
             max(before.peak_memory_bytes, step.schedule.peak_memory_bytes),
         )
-        self._commit(after, step, harvest)
+        devices = device_records(self.experiment.fleet, step.plan, step.schedule, round_)
+        lines = trained_records(devices, harvest, round_)
+        self._commit(after, lines)
+        self.laps.end("writing")
+        self.broadcast.tell(record, lines, self.laps.seconds)
+        self.laps.end("telling")
         return record
 
     @ray.method(concurrency_group="watch")
@@ -163,8 +175,7 @@ class Coordinator:
             self.directory.write_summary(summary)  # first: a stopped job has three seconds
             self._save_adapter(judged)
         self.fieldwork.hosts.close()
-        if self.exporter:
-            self.exporter.close()
+        self.broadcast.close()
         os.close(self.lock)
         return summary
 
@@ -221,17 +232,9 @@ class Coordinator:
         lora = state.values[: layout_of(self.shape, state.spec).lora_size]
         return ServerState(state.spec, np.concatenate([lora, heads.mean()]))
 
-    def _commit(self, after: Standing, step: Step, harvest: Harvest) -> None:
+    def _commit(self, after: Standing, lines: Sequence[TrainedDeviceRecord]) -> None:
         """Make a finished round count: lines first, then the checkpoint that says they are valid."""
         experiment, record = self.experiment, after.records[-1]
-        devices = device_records(experiment.fleet, step.plan, step.schedule, record.round)
-        reasons = {rejected.device: rejected.reason for rejected in harvest.rejected}
-        lines = [
-            TrainedDeviceRecord(
-                record.round, device, harvest.loss(device.id), reasons.get(device.id), harvest.enforced.get(device.id)
-            )
-            for device in devices
-        ]
         checkpoint = Checkpoint(
             round=record.round,
             spec=after.state.spec,
@@ -251,9 +254,11 @@ class Coordinator:
             self.directory.append_round(record)
             save_checkpoint(self.directory.checkpoint, checkpoint)
             self.standing = after
-        if self.exporter:
-            method, rounds = experiment.scenario.method["name"], experiment.scenario.training.rounds
-            self.exporter.publish(snapshot(self.directory.run_id, method, rounds, after.records, devices))
+
+    def _live(self) -> Live:
+        """What Prometheus hears of the round under way."""
+        progress = self.fieldwork.progress
+        return Live(progress.trained, progress.planned, progress.hosts_lost)
 
     def _save_adapter(self, state: ServerState) -> None:
         kit = self.fieldwork.hosts.equipment.kit

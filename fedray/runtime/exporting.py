@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import groupby
 
 from fedray.errors import UserError
 from fedray.results import RunDirectory
-from fedray.runtime.reporting import snapshot
+from fedray.runtime.watched import Watched
 from fedray.scenario import load_scenario
 from fedray.telemetry import Snapshot, openmetrics
 
@@ -26,13 +25,9 @@ def exported(runs: Sequence[RunDirectory]) -> str:
 def _moments(run: RunDirectory) -> Iterator[tuple[Snapshot, float]]:
     """What was served after each round, and when it ended."""
     scenario = load_scenario(run.scenario).scenario
-    records = run.rounds()
-    if not records:
+    watched = Watched(run.run_id, scenario, run.shards())
+    for record, lines in run.rounds_with_devices():
+        watched.add(record, lines)
+        yield watched.snapshot({}), BEGINNING.timestamp() + record.emulated_seconds
+    if watched.last is None:
         raise UserError(f"{run.path}: no round was completed")
-    by_round = {
-        number: [line.device for line in lines] for number, lines in groupby(run.devices(), lambda line: line.round)
-    }
-    for completed, record in enumerate(records, 1):
-        devices = by_round.get(record.round, [])
-        moment = snapshot(run.run_id, scenario.method["name"], scenario.training.rounds, records[:completed], devices)
-        yield moment, BEGINNING.timestamp() + record.emulated_seconds

@@ -1,4 +1,4 @@
-"""From a round's plan, schedule and outcome to the records that are written, printed and exported."""
+"""From a round's plan, schedule and outcome to the records that are written and printed."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ from fedray.emulation import Outcome, Schedule
 from fedray.fleet import Fleet
 from fedray.learning.evaluation import Score
 from fedray.protocol import Plan
-from fedray.results import DeviceRecord, Enforcement, RoundRecord
-from fedray.telemetry import Snapshot
+from fedray.results import DeviceRecord, Enforcement, RoundRecord, TrainedDeviceRecord
+from fedray.runtime.messages import Harvest
 
 
 def device_records(fleet: Fleet, plan: Plan, schedule: Schedule, round_: int) -> list[DeviceRecord]:
@@ -41,6 +41,17 @@ def device_records(fleet: Fleet, plan: Plan, schedule: Schedule, round_: int) ->
             outcome=schedule.outcomes[i].value,
         )
         for i, assignment in enumerate(plan.assignments)
+    ]
+
+
+def trained_records(devices: Sequence[DeviceRecord], harvest: Harvest, round_: int) -> list[TrainedDeviceRecord]:
+    """What became of each device's part."""
+    reasons = {rejected.device: rejected.reason for rejected in harvest.rejected}
+    return [
+        TrainedDeviceRecord(
+            round_, device, harvest.loss(device.id), reasons.get(device.id), harvest.enforced.get(device.id)
+        )
+        for device in devices
     ]
 
 
@@ -77,39 +88,4 @@ def round_record(
         wasted_joules=float(np.where(refused, schedule.joules, schedule.wasted_joules).sum()),
         wasted_bytes=int(np.where(refused, schedule.bytes_down + schedule.bytes_up, schedule.wasted_bytes).sum()),
         enforcement=enforcement,
-    )
-
-
-def snapshot(
-    run: str, method: str, rounds: int, records: Sequence[RoundRecord], devices: Sequence[DeviceRecord]
-) -> Snapshot:
-    """What the Prometheus endpoint shows after the last of `records`, whose devices are `devices`."""
-    last = records[-1]
-    evaluated = [record for record in records if record.accuracy is not None]
-    return Snapshot(
-        run=run,
-        method=method,
-        round=last.round,
-        rounds=rounds,
-        accuracy=evaluated[-1].accuracy if evaluated else None,
-        loss=evaluated[-1].loss if evaluated else None,
-        emulated_seconds=last.emulated_seconds,
-        round_seconds=last.round_seconds,
-        mean_waiting_seconds=last.mean_waiting_seconds,
-        bytes_up=sum(record.bytes_up for record in records),
-        bytes_down=sum(record.bytes_down for record in records),
-        energy_joules=sum(record.energy_joules for record in records),
-        participants=last.participants,
-        dropped_by=sum((Counter(record.dropped_by) for record in records), Counter[str]()),
-        wasted_seconds=sum(record.wasted_seconds for record in records),
-        wasted_joules=sum(record.wasted_joules for record in records),
-        wasted_bytes=sum(record.wasted_bytes for record in records),
-        rejected=sum(record.rejected for record in records),
-        mean_depth=last.mean_depth,
-        mean_rank=last.mean_rank,
-        devices_by_profile=Counter(device.profile for device in devices),
-        dilation=last.enforcement.dilation if last.enforcement else None,
-        overloads=sum(forced)
-        if (forced := [one.enforcement.overloads for one in records if one.enforcement])
-        else None,
     )

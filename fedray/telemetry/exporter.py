@@ -1,6 +1,7 @@
 """The Prometheus endpoint of a run: its own registry, rendered from the last snapshot."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from http.server import HTTPServer
 from threading import Thread
 
@@ -10,26 +11,27 @@ from prometheus_client.registry import Collector
 
 from fedray.errors import UserError
 from fedray.telemetry.families import families
-from fedray.telemetry.metrics import Snapshot
+from fedray.telemetry.snapshot import Live, Snapshot
 
 
 class _SnapshotCollector(Collector):
-    """Yields every declared metric of the last snapshot."""
+    """Yields every declared metric of the last snapshot, and of what goes on meanwhile."""
 
-    def __init__(self) -> None:
+    def __init__(self, live: Callable[[], Live]) -> None:
         self.snapshot: Snapshot | None = None
+        self.live = live
 
     def collect(self) -> Iterable[Family]:
         snapshot = self.snapshot
-        return families([(snapshot, None)]) if snapshot else ()
+        return families([(replace(snapshot, live=self.live()), None)]) if snapshot else ()
 
 
 class Exporter:
     """Serves snapshots at http://bind:port/metrics until closed."""
 
-    def __init__(self, port: int, bind: str) -> None:
-        """Port 0 takes any free one; UserError if the address cannot be had."""
-        self._collector = _SnapshotCollector()
+    def __init__(self, port: int, bind: str, live: Callable[[], Live]) -> None:
+        """Port 0 takes any free one; `live` is asked at every scrape; UserError if the address cannot be had."""
+        self._collector = _SnapshotCollector(live)
         registry = CollectorRegistry()
         registry.register(self._collector)
         try:

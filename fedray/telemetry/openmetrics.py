@@ -8,7 +8,7 @@ from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from fedray.telemetry.families import families
-from fedray.telemetry.metrics import Snapshot
+from fedray.telemetry.snapshot import Snapshot
 
 
 class _History(Collector):

@@ -122,3 +122,6 @@ class Telemetry(Section):
         None, description="Serve metrics there while the run goes on; 0: any free port; null: do not."
     )
     prometheus_bind: str = Field("127.0.0.1", description="Address to serve metrics on.")
+    device_series: Annotated[int, Field(ge=0)] = Field(
+        1000, description="Largest fleet whose devices have series of their own; above it there are those by profile."
+    )
