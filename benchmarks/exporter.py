@@ -4,8 +4,8 @@
 
 1. The text of one scrape, for 80, 1,000 and 10,000 devices (the last by profile only); their round is computed by the
    real schedule, nothing is trained.
-2. A run of the quickstart, four rounds, scraped every five seconds as by `cluster/monitoring`: the coordinator's wall seconds spent on adding up and
-   rendering, over all that it spent.
+2. A run of the quickstart, four rounds, scraped every five seconds as by `cluster/monitoring`: the share of adding up
+   and rendering in the wall seconds that the coordinator spent.
 """
 
 import re

@@ -15,9 +15,9 @@ from fedray.results import RoundRecord, RunDirectory, Summary
 from fedray.results.quantities import duration, size
 
 if TYPE_CHECKING:  # tables of files must not wait for torch and Ray
+    from fedray.results import Progress
     from fedray.runtime.coordinator import Opening
     from fedray.runtime.experiment import Experiment
-    from fedray.runtime.fieldwork import Progress
 
 
 class RunDisplay:

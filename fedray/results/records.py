@@ -125,6 +125,31 @@ class TrainedDeviceRecord:
 
 
 @dataclass(frozen=True)
+class RoundUnderWay:
+    """current.json: a round that has begun, as it is planned; `devices` are left out in fleets above 1,000 devices.
+
+    `began` is in seconds since 1970; `dilation`, under the wall clock, wall seconds per emulated second.
+    """
+
+    round: int
+    began: float
+    emulated_seconds: float
+    round_seconds: float
+    dilation: float | None
+    devices: tuple[DeviceRecord, ...]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """progress.json: trainings done of those of the round under way, and hosts lost since the run began."""
+
+    round: int
+    trained: int
+    planned: int
+    hosts_lost: int
+
+
+@dataclass(frozen=True)
 class Target:
     """When the target accuracy was first reached: emulated seconds, bytes both ways, and the round."""
 

@@ -4,7 +4,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from fedray.errors import UserError
-from fedray.results.records import DeviceRecord, Enforced, RoundRecord, Summary, TrainedDeviceRecord
+from fedray.results.records import (
+    DeviceRecord,
+    Enforced,
+    Progress,
+    RoundRecord,
+    RoundUnderWay,
+    Summary,
+    TrainedDeviceRecord,
+)
 
 _ROUND, _SUMMARY = TypeAdapter(RoundRecord), TypeAdapter(Summary)
 
@@ -163,6 +171,15 @@ class RunDirectory:
             }
         except (TypeError, ValueError, KeyError):
             raise UserError(f"{self.path / 'shards.jsonl'}: not the shards of a run") from None
+
+    def write_current(self, under_way: RoundUnderWay, fleet_size: int) -> None:
+        """current.json: what people who watch see of a round before it is complete; no devices above 1,000."""
+        if fleet_size > PARQUET_ABOVE:
+            under_way = replace(under_way, devices=())
+        self._write("current.json", json.dumps(asdict(under_way)) + "\n")
+
+    def write_progress(self, progress: Progress) -> None:
+        self._write("progress.json", json.dumps(asdict(progress)) + "\n")
 
     def write_summary(self, summary: Summary) -> None:
         self._write("summary.json", json.dumps(summary.as_json(), indent=2) + "\n")

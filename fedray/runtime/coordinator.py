@@ -15,6 +15,7 @@ from fedray.learning.adapted import AdaptedModel
 from fedray.learning.classifier import build, load_weights
 from fedray.protocol import ServerState
 from fedray.results import (
+    Progress,
     RoundRecord,
     RunDirectory,
     Status,
@@ -28,13 +29,13 @@ from fedray.runtime.broadcast import Broadcast
 from fedray.runtime.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from fedray.runtime.ending import out_of_time
 from fedray.runtime.experiment import Experiment
-from fedray.runtime.fieldwork import Fieldwork, Progress
+from fedray.runtime.fieldwork import Fieldwork
 from fedray.runtime.heads import LocalHeads
 from fedray.runtime.hosts import Hosts, HostShare
 from fedray.runtime.laps import Laps
 from fedray.runtime.messages import Equipment
 from fedray.runtime.pace import pace_of
-from fedray.runtime.reporting import device_records, round_record, trained_records
+from fedray.runtime.reporting import device_records, round_record, trained_records, under_way
 from fedray.runtime.sky import Sky
 from fedray.runtime.wallclock import WallClock
 from fedray.telemetry import Live
@@ -102,7 +103,7 @@ class Coordinator:
             clock=self.experiment.scenario.runtime.clock,
         )
         hosts = Hosts(equipment, self.share)
-        self.fieldwork = Fieldwork(hosts, len(self.standing.records))
+        self.fieldwork = Fieldwork(hosts, len(self.standing.records), self.directory.write_progress)
         on_the_wall = equipment.clock == "wall"
         self.wall = WallClock(self.experiment, hosts.calibrate(), self.share.cores) if on_the_wall else None
         self.broadcast.begin(self.directory, len(self.standing.records))
@@ -118,6 +119,9 @@ class Coordinator:
         schedule = self.experiment.schedule(round_, plan, moment)
         step = self.pace.step(round_, before.state, before.sky, plan, schedule, moment.seconds)
         pacing = self.wall.pacing(step.plan, step.schedule) if self.wall else None
+        fleet = self.experiment.fleet
+        devices = device_records(fleet, step.plan, step.schedule, round_)
+        self.directory.write_current(under_way(round_, moment, step.schedule, devices, pacing), len(fleet))
         self.laps.end("planning")
         harvest = self.fieldwork.train(round_, step, self.method, before.heads, pacing)
         self.laps.end("training")
@@ -141,7 +145,6 @@ class Coordinator:
             before.wall_seconds + self.laps.since_begin,
             max(before.peak_memory_bytes, step.schedule.peak_memory_bytes),
         )
-        devices = device_records(self.experiment.fleet, step.plan, step.schedule, round_)
         lines = trained_records(devices, harvest, round_)
         self._commit(after, lines)
         self.laps.end("writing")

@@ -11,11 +11,10 @@ from ray.exceptions import RayActorError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from fedray.errors import RunFailedError, RunInterruptedError, UserError
-from fedray.results import RoundRecord, RunDirectory, Status, Summary
+from fedray.results import Progress, RoundRecord, RunDirectory, Status, Summary
 from fedray.runtime.coordinator import Coordinator, Opening
 from fedray.runtime.ending import is_finished
 from fedray.runtime.experiment import Experiment
-from fedray.runtime.fieldwork import Progress
 from fedray.runtime.hosts import HostShare, host_share
 from fedray.runtime.session import Cluster, session
 from fedray.runtime.wallclock import require_room

@@ -1,8 +1,8 @@
 """A round's work, cut into chunks for the hosts and gathered again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from threading import Lock
 from typing import Any
 
@@ -12,6 +12,7 @@ from fedray.adapters import AdapterSpec, layout_of
 from fedray.learning.evaluation import Score, combine
 from fedray.methods import Method
 from fedray.protocol import Assignment, ServerState
+from fedray.results import Progress
 from fedray.runtime.heads import LocalHeads
 from fedray.runtime.hosts import Hosts, cut
 from fedray.runtime.messages import Chunk, Harvest, gather, in_sequence
@@ -22,21 +23,13 @@ from fedray.scenario.schema import Corruption
 CHUNKS_PER_HOST = 4  # pieces a round is cut into: enough to even out, few enough to keep folds rare
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far the round under way is: trainings done of those that will be, and hosts lost since the run began."""
-
-    round: int
-    trained: int
-    planned: int
-    hosts_lost: int
-
-
 class Fieldwork:
     """Responsibilities: put each adapter into the object store once, spread devices over hosts, count who is done."""
 
-    def __init__(self, hosts: Hosts, rounds_completed: int) -> None:
+    def __init__(self, hosts: Hosts, rounds_completed: int, tell: Callable[[Progress], None]) -> None:
+        """`tell` is called when the round under way has come on."""
         self.hosts = hosts
+        self._tell = tell
         self._progress = Progress(rounds_completed, 0, 0, 0)
         self._counting = Lock()
 
@@ -62,6 +55,7 @@ class Fieldwork:
         inner_rounds = {group.id: group.inner_rounds for group in step.plan.groups}
         planned = sum(inner_rounds[assignment.group] for assignment in assignments)
         self._progress = Progress(round_, 0, planned, 0)
+        self._tell(self.progress)
         fold = ray.put(method.fold())
 
         def inner(some: Sequence[Assignment]) -> Harvest:
@@ -138,6 +132,7 @@ class Fieldwork:
             with self._counting:
                 trained = self._progress.trained + len(chunks[index].assignments)
                 self._progress = replace(self._progress, trained=trained)
+                self._tell(self.progress)
 
         return gather(self.hosts.map("train", [(chunk,) for chunk in chunks], count))
 

@@ -1,16 +1,18 @@
 """From a round's plan, schedule and outcome to the records that are written and printed."""
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
 from fedray.emulation import Outcome, Schedule
-from fedray.fleet import Fleet
+from fedray.fleet import Fleet, Moment
 from fedray.learning.evaluation import Score
 from fedray.protocol import Plan
-from fedray.results import DeviceRecord, Enforcement, RoundRecord, TrainedDeviceRecord
+from fedray.results import DeviceRecord, Enforcement, RoundRecord, RoundUnderWay, TrainedDeviceRecord
 from fedray.runtime.messages import Harvest
+from fedray.runtime.wallclock import Pacing
 
 
 def device_records(fleet: Fleet, plan: Plan, schedule: Schedule, round_: int) -> list[DeviceRecord]:
@@ -42,6 +44,14 @@ def device_records(fleet: Fleet, plan: Plan, schedule: Schedule, round_: int) ->
         )
         for i, assignment in enumerate(plan.assignments)
     ]
+
+
+def under_way(
+    round_: int, moment: Moment, schedule: Schedule, devices: Sequence[DeviceRecord], pacing: Pacing | None
+) -> RoundUnderWay:
+    """A round that begins now, at an emulated moment."""
+    dilation = pacing.dilation if pacing else None
+    return RoundUnderWay(round_, time.time(), moment.seconds, schedule.round_seconds, dilation, tuple(devices))
 
 
 def trained_records(devices: Sequence[DeviceRecord], harvest: Harvest, round_: int) -> list[TrainedDeviceRecord]:

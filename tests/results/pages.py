@@ -36,6 +36,10 @@ def a_device(number: int, **changes: object) -> DeviceRecord:
     return replace(device, **changes)
 
 
+def spent(down: float, compute: float, up: float) -> dict[str, float]:
+    return {"download_seconds": down, "compute_seconds": compute, "upload_seconds": up}
+
+
 def a_round(number: int, devices: int, accuracy: float | None = None) -> RoundRecord:
     reached = 0.5 + number / 10 if accuracy is None else accuracy
     return RoundRecord(

@@ -9,12 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fedray.results import DeviceRecord, Tally, TrainedDeviceRecord, summarise
+from fedray.results import Tally, TrainedDeviceRecord, summarise
 from fedray.results.divergence import label_divergence
-from fedray.results.report.gantt import MOST_ROWS, segments
+from fedray.results.report.gantt import MOST_ROWS
 from fedray.results.report.look import evenly
-from fedray.results.report.reading import RoundDevices
-from tests.results.pages import a_device, a_round, a_run, numbers, read
+from tests.results.pages import a_device, a_round, a_run, numbers, read, spent
 
 
 def test_accuracy_is_drawn_against_time_and_bytes_with_the_round_that_reached_the_target(tmp_path: Path) -> None:
@@ -48,74 +47,6 @@ def test_a_run_that_was_never_evaluated_has_a_page_without_accuracy(tmp_path: Pa
     page = read([a_run(tmp_path / "run", rounds=[replace(a_round(1, 8), accuracy=None)])])
     assert "No round was evaluated" in page.text
     assert not [figure for figure in page.figures if "Accuracy" in figure.caption]
-
-
-def columns(devices: list[DeviceRecord]) -> RoundDevices:
-    number, seconds = np.int64, np.float64
-    return RoundDevices(
-        round=1,
-        ids=np.array([one.id for one in devices], number),
-        profiles=tuple(one.profile for one in devices),
-        modes=tuple(one.mode for one in devices),
-        groups=np.array([one.group for one in devices], number),
-        depths=np.array([one.depth for one in devices], number),
-        mean_ranks=np.zeros(len(devices)),
-        quantised_layers=np.zeros(len(devices), number),
-        inner_rounds=np.array([one.inner_rounds for one in devices], number),
-        download_seconds=np.array([one.download_seconds for one in devices], seconds),
-        compute_seconds=np.array([one.compute_seconds for one in devices], seconds),
-        upload_seconds=np.array([one.upload_seconds for one in devices], seconds),
-        waiting_seconds=np.array([one.waiting_seconds for one in devices], seconds),
-        finished=np.array([one.finished for one in devices]),
-    )
-
-
-def spent(down: float, compute: float, up: float) -> dict[str, float]:
-    return {"download_seconds": down, "compute_seconds": compute, "upload_seconds": up}
-
-
-def test_inner_rounds_repeat_at_the_pace_of_the_groups_slowest() -> None:
-    """By hand: two inner rounds of 6 s (12 s in all), the faster device works 2 s of each; the third fails."""
-    fast = a_device(0, group=0, inner_rounds=2, **spent(1.0, 2.0, 1.0))
-    slow = a_device(1, group=0, inner_rounds=2, **spent(2.0, 8.0, 2.0))
-    dead = a_device(2, group=0, inner_rounds=2, fits=False, **spent(30.0, 0.0, 0.0))
-    found = segments(columns([fast, slow, dead]))
-    drawn = {
-        name: list(zip(part.rows.tolist(), part.starts.tolist(), part.seconds.tolist(), strict=True))
-        for name, part in found.items()
-    }
-    assert drawn["download"] == [(0, 0.0, 0.5), (0, 6.0, 0.5), (1, 0.0, 1.0), (1, 6.0, 1.0), (2, 0.0, 30.0)]
-    assert drawn["compute"] == [(0, 0.5, 1.0), (0, 6.5, 1.0), (1, 1.0, 4.0), (1, 7.0, 4.0), (2, 30.0, 0.0)]
-    assert drawn["upload"] == [(0, 1.5, 0.5), (0, 7.5, 0.5), (1, 5.0, 1.0), (1, 11.0, 1.0), (2, 30.0, 0.0)]
-
-
-some_seconds = st.floats(0.01, 1000)
-a_few_devices = st.lists(
-    st.tuples(st.integers(0, 2), some_seconds, some_seconds, some_seconds, st.booleans()), min_size=1, max_size=12
-)
-
-
-@given(a_few_devices, st.tuples(*[st.integers(1, 5)] * 3))
-def test_segments_add_up_to_what_the_devices_spent_and_never_overlap(given_devices, inner) -> None:
-    devices = [
-        a_device(i, group=group, inner_rounds=inner[group], fits=fits, **spent(down, compute, up))
-        for i, (group, down, compute, up, fits) in enumerate(given_devices)
-    ]
-    found = segments(columns(devices))
-    for row, device in enumerate(devices):
-        starts, lengths = (
-            np.concatenate([getattr(part, name)[part.rows == row] for part in found.values()])
-            for name in ("starts", "seconds")
-        )
-        order = np.argsort(starts, kind="stable")
-        ends = (starts + lengths)[order]
-        assert (starts[order][1:] >= ends[:-1] - 1e-6).all()
-        total = device.download_seconds + device.compute_seconds + device.upload_seconds
-        assert lengths.sum() == pytest.approx(total)
-        mates = [one for one in devices if one.group == device.group and one.finished]
-        slowest = max((one.download_seconds + one.compute_seconds + one.upload_seconds for one in mates), default=0)
-        if device.fits:
-            assert ends[-1] <= slowest + 1e-6
 
 
 def test_the_last_round_is_shown_and_any_other_can_be_chosen(tmp_path: Path) -> None:

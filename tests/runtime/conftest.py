@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 
 from fedray.learning.stdlib_docs import read_standard_library
-from fedray.results import RoundRecord, RunDirectory, Summary
+from fedray.results import Progress, RoundRecord, RunDirectory, Summary
 from fedray.runtime.coordinator import Opening
 from fedray.runtime.driver import execute
 from fedray.runtime.experiment import Experiment, prepare
-from fedray.runtime.fieldwork import Progress
 from fedray.scenario import load_scenario
 
 PACKAGES = ("email", "tkinter" if find_spec("tkinter") else "asyncio", "xml")  # Debian packs tkinter apart

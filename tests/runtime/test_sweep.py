@@ -15,11 +15,10 @@ from rich.console import Console
 
 from fedray.display import SweepDisplay
 from fedray.errors import RunFailedError, RunInterruptedError, UserError
-from fedray.results import RoundRecord, RunDirectory, Summary, SweepDirectory, SweepRecord, Tally, summarise
+from fedray.results import Progress, RoundRecord, RunDirectory, Summary, SweepDirectory, SweepRecord, Tally, summarise
 from fedray.runtime import driver, sweep
 from fedray.runtime.checkpoint import Checkpoint, save_checkpoint
 from fedray.runtime.experiment import prepare
-from fedray.runtime.fieldwork import Progress
 from fedray.runtime.matrix import build_matrix
 from fedray.runtime.sky import Sky
 from fedray.runtime.sweep import Sweep, SweptRun, open_sweep, run_sweep

@@ -12,10 +12,9 @@ import ray
 
 from fedray.adapters import initial_values, layout_of
 from fedray.errors import UserError
-from fedray.results import RunDirectory
+from fedray.results import Progress, RunDirectory
 from fedray.runtime.driver import shared_session
 from fedray.runtime.experiment import prepare
-from fedray.runtime.fieldwork import Progress
 from fedray.runtime.host import Host
 from fedray.runtime.hosts import HostShare
 from fedray.runtime.messages import Chunk, Equipment, Harvest

@@ -1,7 +1,6 @@
 """Who did what when in a round: every device's downloads, computing, uploads and waiting."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
@@ -11,7 +10,9 @@ from fedray.protocol import Floats, Ints
 from fedray.results.records import RoundRecord
 from fedray.results.report import look
 from fedray.results.report.look import Chart, View
-from fedray.results.report.reading import ReportedRun, RoundDevices
+from fedray.results.report.reading import ReportedRun
+from fedray.results.round_devices import RoundDevices
+from fedray.results.timeline import segments
 
 MOST_ROWS = 200  # devices; a row must stay thicker than a hair
 MOST_ROUNDS = 50  # to choose from
@@ -49,46 +50,11 @@ def gantt_chart(run: ReportedRun) -> Chart:
     return Chart("A round, device by device", " ".join(parts), views)
 
 
-@dataclass(frozen=True)
-class Segments:
-    """When devices do one thing: `rows[i]` does it for `seconds[i]` from `starts[i]` on; all of shape (segments,)."""
-
-    rows: Ints
-    starts: Floats
-    seconds: Floats
-
-
-def segments(devices: RoundDevices) -> dict[str, Segments]:
-    """Downloads, computing and uploads in seconds from the start of the round; rows are positions in `devices`.
-
-    A group's inner rounds are drawn equally long, each as long as its slowest device takes in the mean; what a device
-    that did not finish has done is drawn as one.
-    """
-    _, group = np.unique(devices.groups, return_inverse=True)
-    slowest = np.zeros(group.max() + 1)
-    np.maximum.at(slowest, group, np.where(devices.finished, _busy(devices), 0.0))
-    repeats = np.where(devices.finished, devices.inner_rounds, 1)
-    rows = np.repeat(np.arange(len(repeats)), repeats)
-    inner_round = np.arange(len(rows)) - (np.cumsum(repeats) - repeats)[rows]
-    begins = inner_round * (slowest[group] / devices.inner_rounds)[rows]
-    spent = (devices.download_seconds, devices.compute_seconds, devices.upload_seconds)
-    found = {}
-    for name, column in zip(COLOURS, spent, strict=True):
-        seconds = (column / repeats)[rows]
-        found[name] = Segments(rows, begins, seconds)
-        begins = begins + seconds
-    return found
-
-
-def _busy(devices: RoundDevices) -> Floats:
-    return devices.download_seconds + devices.compute_seconds + devices.upload_seconds
-
-
 def _gantt(record: RoundRecord, devices: RoundDevices) -> go.Figure:
-    order = np.lexsort((_busy(devices), devices.groups))
+    order = np.lexsort((devices.busy_seconds, devices.groups))
     order = order[look.evenly(len(order), MOST_ROWS)]
     unit = look.time_unit(record.round_seconds)
-    ends = np.where(devices.finished, record.round_seconds, _busy(devices))[order]
+    ends = np.where(devices.finished, record.round_seconds, devices.busy_seconds)[order]
 
     waiting = _bars("waiting", look.GREY, np.arange(len(order)), np.zeros(len(order)), ends / unit.divisor)
     waiting.update(legendrank=WAITING_RANK, hoverinfo=None, customdata=_told(devices, order), hovertemplate=HOVER)

@@ -9,7 +9,8 @@ from plotly.colors import sample_colorscale
 from fedray.protocol import Floats, Ints
 from fedray.results.report import look
 from fedray.results.report.look import Chart, View
-from fedray.results.report.reading import ReportedRun, RoundDevices
+from fedray.results.report.reading import ReportedRun
+from fedray.results.round_devices import RoundDevices
 
 MOST_ROWS, MOST_COLUMNS = 400, 200  # devices and rounds; more would be thinner than a pixel
 CHART_PIXELS, SHORTEST, THICKEST = 460, 140, 22  # of all rows together, and of one

@@ -6,33 +6,13 @@ from itertools import groupby, pairwise
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fedray.errors import UserError
-from fedray.protocol import Floats, Ints
+from fedray.protocol import Ints
 from fedray.results.comparison import ComparedRun, Comparison
-from fedray.results.records import RoundRecord, Summary, TrainedDeviceRecord
+from fedray.results.records import RoundRecord, Summary
+from fedray.results.round_devices import RoundDevices, columns
 from fedray.results.run_directory import RunDirectory
-
-
-@dataclass(frozen=True)
-class RoundDevices:
-    """The devices of one round; every column has shape (devices,), ordered by ascending id."""
-
-    round: int
-    ids: Ints
-    profiles: tuple[str, ...]
-    modes: tuple[str, ...]
-    groups: Ints
-    depths: Ints
-    mean_ranks: Floats  # over the tuned layers, 0 where there are none
-    quantised_layers: Ints
-    inner_rounds: Ints
-    download_seconds: Floats
-    compute_seconds: Floats
-    upload_seconds: Floats
-    waiting_seconds: Floats
-    finished: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -108,33 +88,17 @@ def _read(row: int, label: str, compared: ComparedRun, folder_is_name: bool) -> 
 def _device_rounds(directory: RunDirectory, completed: set[int]) -> tuple[RoundDevices, ...]:
     by_round = groupby(directory.devices(), key=lambda record: record.round)
     try:
-        rounds = tuple(_columns(number, list(records)) for number, records in by_round if number in completed)
+        rounds = tuple(
+            columns(number, [record.device for record in records])
+            for number, records in by_round
+            if number in completed
+        )
         ascending = all(before.round < after.round for before, after in pairwise(rounds))
     except (TypeError, ValueError, OverflowError):  # a column that is no number
         ascending = False
     if not ascending:
         raise UserError(f"{directory.path}: its device records are not those of a run")
     return rounds
-
-
-def _columns(round_: int, records: Iterable[TrainedDeviceRecord]) -> RoundDevices:
-    devices = sorted((record.device for record in records), key=lambda device: device.id)
-    return RoundDevices(
-        round=round_,
-        ids=np.array([device.id for device in devices], np.int64),
-        profiles=tuple(str(device.profile) for device in devices),
-        modes=tuple(str(device.mode) for device in devices),
-        groups=np.array([device.group for device in devices], np.int64),
-        depths=np.array([device.depth for device in devices], np.int64),
-        mean_ranks=np.array([sum(device.ranks) / max(len(device.ranks), 1) for device in devices], np.float64),
-        quantised_layers=np.array([device.quantised_layers for device in devices], np.int64),
-        inner_rounds=np.array([device.inner_rounds for device in devices], np.int64),
-        download_seconds=np.array([device.download_seconds for device in devices], np.float64),
-        compute_seconds=np.array([device.compute_seconds for device in devices], np.float64),
-        upload_seconds=np.array([device.upload_seconds for device in devices], np.float64),
-        waiting_seconds=np.array([device.waiting_seconds for device in devices], np.float64),
-        finished=np.array([device.finished for device in devices], np.bool_),
-    )
 
 
 def _shards(directory: RunDirectory, rounds: Iterable[RoundDevices]) -> Shards | None:
