@@ -1,5 +1,6 @@
 """What tests share: a home of their own, a command line in this process, a small real backbone, the shared data."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 # before anything imports ray: tests never touch the user's token, nor find the user's cluster
@@ -23,6 +25,8 @@ from fedray.scenario import LoadedScenario, load_scenario
 PROJECT = Path(__file__).resolve().parents[1]
 SCENARIOS = PROJECT / "scenarios"
 
+
+PACKAGES = ("email", "tkinter" if find_spec("tkinter") else "asyncio", "xml")  # Debian packs tkinter apart
 
 EXIT_STATUS = pytest.StashKey[int]()
 
@@ -120,3 +124,34 @@ def two_layers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     AutoModel.from_pretrained(get_model_path(), num_hidden_layers=2).save_pretrained(folder)
     AutoTokenizer.from_pretrained(get_model_path()).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def small_scenario(tmp_path_factory: pytest.TempPathFactory, two_layers: Path) -> Path:
+    """Six boards, 240 of the standard library's definitions, two real layers, three rounds."""
+    from fedray.learning.stdlib_docs import read_standard_library
+
+    folder = tmp_path_factory.mktemp("small")
+    examples = read_standard_library()
+    for name, test, count in (("train", False, 240), ("test", True, 48)):
+        chosen = [example for example in examples if example.test is test and example.package in PACKAGES]
+        step = len(chosen) // count
+        rows = [{"text": example.text, "label": example.package} for example in chosen[::step][:count]]
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    path = folder / "scenario.yaml"
+    path.write_text(f"""
+schema_version: 1
+name: small
+seed: 5
+task:
+  dataset: {{kind: files, train: train.jsonl, test: test.jsonl}}
+  max_length: 32
+model: {{backbone: {two_layers}}}
+fleet:
+  groups:
+    - {{profile: jetson-tx2, count: 4}}
+    - {{profile: jetson-agx-xavier, count: 2}}
+method: {{name: legend, rank: 4}}
+training: {{rounds: 3, local_steps: 2, batch_size: 4}}
+""")
+    return path

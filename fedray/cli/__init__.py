@@ -11,6 +11,7 @@ from fedray.cli.comparing import compare, export, report
 from fedray.cli.jobs import jobs, logs, stop, submit
 from fedray.cli.reference import catalog, schema
 from fedray.cli.running import plan, run, sweep, validate
+from fedray.cli.watching import watch
 from fedray.cli.words import err, say
 from fedray.errors import RunFailedError, RunInterruptedError, UserError
 
@@ -29,6 +30,7 @@ COMMANDS = (
     sweep,
     compare,
     report,
+    watch,
     export,
     fidelity,
     calibrate,

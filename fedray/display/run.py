@@ -12,6 +12,7 @@ from rich.table import Table
 
 from fedray.display.words import share, word_table
 from fedray.results import RoundRecord, RunDirectory, Summary
+from fedray.results.lines import round_line
 from fedray.results.quantities import duration, size
 
 if TYPE_CHECKING:  # tables of files must not wait for torch and Ray
@@ -81,26 +82,11 @@ class RunDisplay:
 
     def completed(self, record: RoundRecord) -> None:
         self.bytes += record.bytes_up + record.bytes_down
-        accuracy = "" if record.accuracy is None else f"  accuracy {record.accuracy:.3f}"
-        dropped = "".join(f"  {count} {how}" for how, count in record.dropped_by.items())
-        rejected = f"  {record.rejected} updates rejected" if record.rejected else ""
-        self.say(
-            f"round {record.round:>{len(str(self.rounds))}}/{self.rounds}{accuracy}"
-            f"  emulated {duration(record.emulated_seconds)}  traffic {size(self.bytes)}"
-            f"  waiting {record.mean_waiting_seconds:.1f} s{dropped}{rejected}{on_the_wall(record)}{self._eta(record)}"
-        )
+        self.say(round_line(record, self.rounds, self.bytes) + self._eta(record))
 
     def _eta(self, record: RoundRecord) -> str:
         done, left = record.round - self.resumed, self.rounds - record.round
         return f"  left {duration((time.monotonic() - self.began) / done * left)}" if left else ""
-
-
-def on_the_wall(record: RoundRecord) -> str:
-    """How slowly emulated time went, and whether the machine kept up."""
-    if record.enforcement is None:
-        return ""
-    overloads = f"  {record.enforcement.overloads} overloads" if record.enforcement.overloads else ""
-    return f"  dilation {record.enforcement.dilation:.2f}{overloads}"
 
 
 def summary_table(summary: Summary, directory: RunDirectory) -> Table:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from fedray.display.run import on_the_wall
 from fedray.display.words import share, table
 from fedray.results import RoundRecord, RunDirectory, Summary
+from fedray.results.lines import enforcement_words
 from fedray.results.quantities import duration, size
 
 if TYPE_CHECKING:  # tables of files must not wait for torch and Ray
@@ -110,7 +110,7 @@ class SweepDisplay:
         accuracy = "" if record.accuracy is None else f"  accuracy {record.accuracy:.3f}"
         self._log(
             f"round {record.round:>{len(str(row.rounds))}}/{row.rounds}{accuracy}  emulated "
-            f"{duration(record.emulated_seconds)}  traffic {size(row.bytes)}{on_the_wall(record)}{self._left()}"
+            f"{duration(record.emulated_seconds)}  traffic {size(row.bytes)}{enforcement_words(record)}{self._left()}"
         )
 
     def ended(self, run: SweptRun, summary: Summary) -> None:

@@ -5,26 +5,23 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from fedray.errors import UserError
 from fedray.results.records import (
-    DeviceRecord,
-    Enforced,
     Progress,
     RoundRecord,
     RoundUnderWay,
     Summary,
     TrainedDeviceRecord,
 )
+from fedray.results.rows import device_row, parquet_path, parquet_rows, trained_record, write_parquet
 
 _ROUND, _SUMMARY = TypeAdapter(RoundRecord), TypeAdapter(Summary)
 
@@ -104,12 +101,10 @@ class RunDirectory:
 
     def append_devices(self, records: Sequence[TrainedDeviceRecord], fleet_size: int) -> None:
         """One line per device; above 1,000 devices a parquet file per round in the folder devices.parquet."""
-        rows = [_device_row(record) for record in records]
+        rows = [device_row(record) for record in records]
         if fleet_size > PARQUET_ABOVE:
             if rows:
-                folder = self.path / "devices.parquet"
-                folder.mkdir(exist_ok=True)
-                pq.write_table(pa.Table.from_pylist(rows), folder / f"round-{rows[0]['round']:06}.parquet")
+                write_parquet(parquet_path(self.path, rows[0]["round"]), rows)
             return
         with (self.path / "devices.jsonl").open("a") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)
@@ -134,9 +129,10 @@ class RunDirectory:
     def devices(self) -> Iterator[TrainedDeviceRecord]:
         """Every device of every round, as written; UserError if there are none or they are not ours."""
         folder = self.path / "devices.parquet"
-        rows = _parquet_rows(folder) if folder.is_dir() else self._lines("devices.jsonl")
+        parts = sorted(folder.glob("round-*.parquet"))
+        rows = chain.from_iterable(map(parquet_rows, parts)) if folder.is_dir() else self._lines("devices.jsonl")
         try:
-            yield from (_trained(row) for row in rows)
+            yield from (trained_record(row) for row in rows)
         except (TypeError, KeyError):
             raise UserError(f"{self.path}: its device records are not those of a run") from None
 
@@ -223,24 +219,3 @@ class RunDirectory:
         temporary = self.path / f".{name}.tmp"
         temporary.write_text(text)
         os.replace(temporary, self.path / name)
-
-
-def _device_row(record: TrainedDeviceRecord) -> dict[str, Any]:
-    row = {"round": record.round, **asdict(record.device), "loss": record.loss, "rejected": record.rejected}
-    return row | {"enforced": asdict(record.enforced)} if record.enforced else row
-
-
-def _trained(row: dict[str, Any]) -> TrainedDeviceRecord:
-    outcome = {name: row.pop(name) for name in ("round", "loss", "rejected")}
-    if enforced := row.pop("enforced", None):
-        outcome["enforced"] = Enforced(**enforced)
-    return TrainedDeviceRecord(device=DeviceRecord(**{**row, "ranks": tuple(row["ranks"])}), **outcome)
-
-
-def _parquet_rows(folder: Path) -> Iterator[dict[str, Any]]:
-    for part in sorted(folder.glob("round-*.parquet")):
-        try:
-            table = pq.read_table(part)
-        except (OSError, pa.ArrowInvalid):
-            raise UserError(f"{part}: not the devices of a run") from None
-        yield from table.to_pylist()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fedray.results import Tally, TrainedDeviceRecord, summarise
 from fedray.results.divergence import label_divergence
 from fedray.results.report.gantt import MOST_ROWS
-from fedray.results.report.look import evenly
+from fedray.results.thinning import evenly
 from tests.results.pages import a_device, a_round, a_run, numbers, read, spent
 
 

@@ -1,21 +1,16 @@
 """One Ray for all runs of these tests, a small task with a real model, and somebody who watches."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from fedray.learning.stdlib_docs import read_standard_library
 from fedray.results import Progress, RoundRecord, RunDirectory, Summary
 from fedray.runtime.coordinator import Opening
 from fedray.runtime.driver import execute
 from fedray.runtime.experiment import Experiment, prepare
 from fedray.scenario import load_scenario
-
-PACKAGES = ("email", "tkinter" if find_spec("tkinter") else "asyncio", "xml")  # Debian packs tkinter apart
 
 
 @pytest.fixture(scope="session")
@@ -27,35 +22,6 @@ def ray_address() -> Iterator[str]:
     cluster = Cluster(initialize_head=True, head_node_args=head)
     yield cluster.address
     cluster.shutdown()
-
-
-@pytest.fixture(scope="session")
-def small_scenario(tmp_path_factory: pytest.TempPathFactory, two_layers: Path) -> Path:
-    """Six boards, 240 of the standard library's definitions, two real layers, three rounds."""
-    folder = tmp_path_factory.mktemp("small")
-    examples = read_standard_library()
-    for name, test, count in (("train", False, 240), ("test", True, 48)):
-        chosen = [example for example in examples if example.test is test and example.package in PACKAGES]
-        step = len(chosen) // count
-        rows = [{"text": example.text, "label": example.package} for example in chosen[::step][:count]]
-        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    path = folder / "scenario.yaml"
-    path.write_text(f"""
-schema_version: 1
-name: small
-seed: 5
-task:
-  dataset: {{kind: files, train: train.jsonl, test: test.jsonl}}
-  max_length: 32
-model: {{backbone: {two_layers}}}
-fleet:
-  groups:
-    - {{profile: jetson-tx2, count: 4}}
-    - {{profile: jetson-agx-xavier, count: 2}}
-method: {{name: legend, rank: 4}}
-training: {{rounds: 3, local_steps: 2, batch_size: 4}}
-""")
-    return path
 
 
 @dataclass

@@ -12,6 +12,7 @@ from fedray.results.report import look
 from fedray.results.report.look import Chart, View
 from fedray.results.report.reading import ReportedRun
 from fedray.results.round_devices import RoundDevices
+from fedray.results.thinning import evenly
 from fedray.results.timeline import segments
 
 MOST_ROWS = 200  # devices; a row must stay thicker than a hair
@@ -52,7 +53,7 @@ def gantt_chart(run: ReportedRun) -> Chart:
 
 def _gantt(record: RoundRecord, devices: RoundDevices) -> go.Figure:
     order = np.lexsort((devices.busy_seconds, devices.groups))
-    order = order[look.evenly(len(order), MOST_ROWS)]
+    order = order[evenly(len(order), MOST_ROWS)]
     unit = look.time_unit(record.round_seconds)
     ends = np.where(devices.finished, record.round_seconds, devices.busy_seconds)[order]
 

@@ -11,6 +11,7 @@ from fedray.results.report import look
 from fedray.results.report.look import Chart, View
 from fedray.results.report.reading import ReportedRun
 from fedray.results.round_devices import RoundDevices
+from fedray.results.thinning import evenly
 
 MOST_ROWS, MOST_COLUMNS = 400, 200  # devices and rounds; more would be thinner than a pixel
 CHART_PIXELS, SHORTEST, THICKEST = 460, 140, 22  # of all rows together, and of one
@@ -31,9 +32,9 @@ def heat_charts(run: ReportedRun) -> list[Chart]:
 
 def _heat_chart(run: ReportedRun, title: str, unit: str, column: Callable[[RoundDevices], Ints | Floats]) -> Chart:
     fleet = _by_profile(run)
-    shown = [list(fleet)[i] for i in look.evenly(len(fleet), MOST_ROWS)]
+    shown = [list(fleet)[i] for i in evenly(len(fleet), MOST_ROWS)]
     devices = np.array(shown, np.int64)
-    rounds = [run.devices[i] for i in look.evenly(len(run.devices), MOST_COLUMNS)]
+    rounds = [run.devices[i] for i in evenly(len(run.devices), MOST_COLUMNS)]
     values = np.full((len(devices), len(rounds)), np.nan)
     for j, one in enumerate(rounds):
         here = np.isin(devices, one.ids)

@@ -6,11 +6,8 @@ from html import escape
 from itertools import groupby
 from typing import Any, Literal
 
-import numpy as np
 import plotly.graph_objects as go
 from plotly.basedatatypes import BaseTraceType
-
-from fedray.protocol import Ints
 
 # Okabe and Ito's palette, the blue first; its yellow is left out, too pale on white paper
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -63,11 +60,6 @@ def words(text: str) -> str:
     """A user's text for a figure, cut when long; plotly would read tags in it, and formulas between dollars."""
     shortened = text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"
     return escape(shortened, quote=False).replace("$", "&#36;")
-
-
-def evenly(count: int, most: int) -> Ints:
-    """Positions of at most `most` of `count` things, evenly spread, the first and the last among them."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
 
 
 def axis(title: str, **more: object) -> dict[str, Any]:

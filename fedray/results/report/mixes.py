@@ -8,6 +8,7 @@ from fedray.results.divergence import label_divergence
 from fedray.results.report import look
 from fedray.results.report.look import Chart, View
 from fedray.results.report.reading import ReportedRun, Shards
+from fedray.results.thinning import evenly
 
 MOST_GROUPS = 40
 BAR_PIXELS = 26
@@ -17,7 +18,7 @@ def mix_chart(run: ReportedRun, shards: Shards) -> Chart:
     """Stacked shares of the labels: the whole fleet, then every group, with its divergence."""
     last = run.devices[-1]
     groups = np.unique(last.groups)
-    shown = groups[look.evenly(len(groups), MOST_GROUPS)].tolist()
+    shown = groups[evenly(len(groups), MOST_GROUPS)].tolist()
     members = [last.ids[last.groups == group] for group in shown]
     counts = [shards.of(devices) for devices in members]
     names = [f"group {group} ({len(devices):,})" for group, devices in zip(shown, members, strict=True)]

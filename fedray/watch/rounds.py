@@ -1,0 +1,94 @@
+"""A round as the page shows it: every device's timeline, and the groups."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from fedray.protocol import Ints
+from fedray.results import DeviceRecord
+from fedray.results.divergence import label_divergence
+from fedray.results.round_devices import RoundDevices, columns
+from fedray.results.thinning import evenly
+from fedray.results.timeline import Change, timelines
+from fedray.watch.views import DeviceView, GroupView, RoundView
+
+MOST_DEVICES = 2_000  # boards of a grid that a browser moves without stutter
+MOST_GROUPS = 200
+
+
+class GroupMixes:
+    """Responsibilities: say how far a group's labels are from the fleet's."""
+
+    def __init__(self, shards: Mapping[int, Sequence[int]]) -> None:
+        """`shards`: examples per label by device; none where there are no labels."""
+        self.shards = {device: np.array(counts, np.int64) for device, counts in shards.items()}
+        self.whole: Ints = sum(self.shards.values(), np.zeros(1, np.int64))
+
+    def divergence(self, devices: Sequence[int]) -> float | None:
+        """In nats; None if nobody knows what they hold."""
+        held = [self.shards[device] for device in devices if device in self.shards]
+        return label_divergence(np.sum(held, axis=0), self.whole) if held else None
+
+
+def round_view(
+    number: int,
+    seconds: float,
+    devices: Sequence[DeviceRecord],
+    losses: Mapping[int, float | None] | None,
+    links: Sequence[str],
+    mixes: GroupMixes,
+) -> RoundView:
+    """A round of so many seconds; `losses` are None while it is under way, `links` are those of the whole fleet."""
+    ordered = sorted(devices, key=lambda device: device.id)
+    shown = evenly(len(ordered), MOST_DEVICES).tolist() if ordered else []
+    cols = columns(number, ordered)
+    changes = timelines(cols) if ordered else []
+    return RoundView(
+        round=number,
+        complete=losses is not None,
+        round_seconds=seconds,
+        fleet=len(links),
+        left_out=len(ordered) - len(shown),
+        devices=[_device(ordered[i], changes[i], (losses or {}).get(ordered[i].id), links) for i in shown],
+        groups=_groups(cols, mixes),
+    )
+
+
+def _device(device: DeviceRecord, changes: Sequence[Change], loss: float | None, links: Sequence[str]) -> DeviceView:
+    return DeviceView(
+        id=device.id,
+        profile=device.profile,
+        mode=device.mode,
+        link=links[device.id] if device.id < len(links) else "",
+        group=device.group,
+        depth=device.depth,
+        ranks=device.ranks,
+        quantised_layers=device.quantised_layers,
+        memory_bytes=device.memory_bytes,
+        memory_limit_bytes=device.memory_limit_bytes,
+        bytes_up=device.bytes_up,
+        bytes_down=device.bytes_down,
+        busy_seconds=device.download_seconds + device.compute_seconds + device.upload_seconds,
+        waiting_seconds=device.waiting_seconds,
+        joules=device.joules,
+        outcome=device.outcome if device.fits else "out of memory",
+        loss=loss,
+        timeline=[(change.seconds, change.doing.value) for change in changes],
+    )
+
+
+def _groups(devices: RoundDevices, mixes: GroupMixes) -> list[GroupView]:
+    found = []
+    for group in np.unique(devices.groups)[:MOST_GROUPS].tolist():
+        mine = devices.groups == group
+        found.append(
+            GroupView(
+                id=group,
+                devices=int(mine.sum()),
+                inner_rounds=int(devices.inner_rounds[mine].max()),
+                mean_depth=float(devices.depths[mine].mean()),
+                busy_seconds=float(devices.busy_seconds[mine].max()),
+                label_divergence=mixes.divergence(devices.ids[mine].tolist()),
+            )
+        )
+    return found

@@ -1,0 +1,110 @@
+"""What is told of a run: plain records whose field names are the keys of the page's JSON."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """The round under way; `share` of its trainings are done.
+
+    Under the wall clock `elapsed_seconds` of it have passed, emulated, when this was told, and `dilation` wall seconds
+    go by for each; both are None under the virtual clock.
+    """
+
+    round: int
+    round_seconds: float
+    trained: int
+    planned: int
+    hosts_lost: int
+    share: float
+    elapsed_seconds: float | None
+    dilation: float | None
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A run's rounds, a list per column; at most `MOST_POINTS` of them, evenly chosen, the last among them."""
+
+    round: list[int]
+    emulated_seconds: list[float]
+    bytes: list[int]
+    accuracy: list[float | None]
+    waiting_seconds: list[float]
+
+
+@dataclass(frozen=True)
+class RunView:
+    """Where a run stands.
+
+    `status` is running, completed, stopped, failed, or unfinished: nobody writes to it, and it never came to an end.
+    `under_way` is None unless a round has begun that is not complete. `log` holds the last lines, newest last.
+    """
+
+    name: str
+    scenario: str
+    method: str
+    backbone: str
+    twin: str | None
+    status: str
+    devices: int
+    rounds: int
+    rounds_planned: int
+    accuracy: float | None
+    emulated_seconds: float
+    bytes_up: int
+    bytes_down: int
+    waiting_seconds: float
+    joules: float
+    dropped: int
+    curve: Curve
+    under_way: UnderWay | None
+    log: list[str]
+
+
+@dataclass(frozen=True)
+class DeviceView:
+    """A device's part of a round; `timeline` holds (second of the round, what it does from then on), ascending."""
+
+    id: int
+    profile: str
+    mode: str
+    link: str
+    group: int
+    depth: int
+    ranks: tuple[float, ...]
+    quantised_layers: int
+    memory_bytes: int
+    memory_limit_bytes: int
+    bytes_up: int
+    bytes_down: int
+    busy_seconds: float
+    waiting_seconds: float
+    joules: float
+    outcome: str
+    loss: float | None
+    timeline: list[tuple[float, str]]
+
+
+@dataclass(frozen=True)
+class GroupView:
+    """A group of a round; `label_divergence` (nats) is None where nobody knows which labels it holds."""
+
+    id: int
+    devices: int
+    inner_rounds: int
+    mean_depth: float
+    busy_seconds: float
+    label_divergence: float | None
+
+
+@dataclass(frozen=True)
+class RoundView:
+    """A round device by device, out of a `fleet` of so many; `left_out` of its devices are not here."""
+
+    round: int
+    complete: bool
+    round_seconds: float
+    fleet: int
+    left_out: int
+    devices: list[DeviceView]
+    groups: list[GroupView]

@@ -1,0 +1,171 @@
+"""What a run directory tells while it grows, after it, and when it is broken."""
+
+import json
+import os
+import time
+from dataclasses import replace
+from math import log
+from pathlib import Path
+
+import pytest
+
+from fedray.errors import UserError
+from fedray.results import Progress, RoundUnderWay, RunDirectory, TrainedDeviceRecord
+from fedray.watch import Follower, Gallery
+from tests.results.pages import a_device, a_round, a_run
+
+FLEET = """
+schema_version: 1
+name: eight
+fleet:
+  groups:
+    - {profile: jetson-tx2, count: 4}
+    - {profile: jetson-xavier-nx, count: 4, link: {kind: markov, good_mbps: 9, bad_mbps: 1}}
+training: {rounds: 5}
+"""
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> RunDirectory:
+    return a_run(tmp_path / "run", scenario=FLEET, shards=[[9, 1]] * 4 + [[1, 9]] * 4)
+
+
+@pytest.fixture
+def running(finished: RunDirectory):
+    """The run goes on: a process, this one, holds its lock; round 4 has begun, a quarter of it is trained."""
+    (finished.path / "summary.json").unlink()
+    lock = finished.lock()
+    devices = tuple(a_device(number, quantised_layers=number % 2) for number in range(8))
+    finished.write_current(RoundUnderWay(4, time.time() - 6.0, 30.0, 12.5, None, devices), 8)
+    finished.write_progress(Progress(4, 2, 8, 1))
+    yield finished
+    os.close(lock)
+
+
+def test_a_finished_run_says_what_its_summary_says(finished: RunDirectory) -> None:
+    view, summary = Follower(finished.path, "run").view(), finished.summary()
+    assert (view.status, view.rounds, view.rounds_planned) == ("completed", 3, 5)
+    assert (view.accuracy, view.emulated_seconds) == (summary.final_accuracy, summary.emulated_seconds)
+    assert (view.bytes_up, view.bytes_down, view.joules) == (summary.bytes_up, summary.bytes_down, 27.0)
+    assert view.under_way is None
+    assert view.curve.bytes == [24_000, 48_000, 72_000]
+    assert view.curve.accuracy == [0.6, 0.7, 0.8]
+    assert view.log[-1].startswith("round 3/5  accuracy 0.800  emulated 30.0 s  traffic 72.0 kB")
+
+
+def test_a_run_that_goes_on_shows_its_round_under_way(running: RunDirectory) -> None:
+    follower = Follower(running.path, "run")
+    view = follower.view()
+    assert view.status == "running"
+    assert (view.under_way.round, view.under_way.share, view.under_way.hosts_lost) == (4, 0.25, 1)
+    assert view.under_way.elapsed_seconds is None
+    round_ = follower.round(4)
+    assert (round_.complete, round_.round_seconds, len(round_.devices)) == (False, 12.5, 8)
+    assert [name for _, name in round_.devices[1].timeline] == ["download", "train quantised", "upload", "wait"]
+    assert round_.devices[1].loss is None
+
+
+def test_under_the_wall_clock_emulated_time_goes_by_itself(running: RunDirectory) -> None:
+    """Begun 6 s ago at 2 wall seconds for each emulated one."""
+    current = RoundUnderWay(4, time.time() - 6.0, 30.0, 12.5, 2.0, ())
+    running.write_current(current, 8)
+    assert Follower(running.path, "run").view().under_way.elapsed_seconds == pytest.approx(3.0, abs=0.5)
+
+
+def test_a_run_that_nobody_goes_on_with_is_unfinished_and_nothing_is_under_way(running: RunDirectory) -> None:
+    (running.path / ".lock").unlink()  # as on a copy
+    view = Follower(running.path, "run").view()
+    assert (view.status, view.under_way) == ("unfinished", None)
+
+
+def test_news_are_what_was_written_since(running: RunDirectory) -> None:
+    follower = Follower(running.path, "run")
+    follower.view()
+    before = follower.signature()
+    assert follower.signature() == before
+    running.write_progress(Progress(4, 3, 8, 1))
+    assert follower.signature() != before
+    record = a_round(4, 8, 0.95)
+    running.append_devices([TrainedDeviceRecord(4, a_device(n), 0.25, None) for n in range(8)], 8)
+    running.append_round(record)
+    view = follower.view()
+    assert (view.rounds, view.accuracy, view.under_way) == (4, 0.95, None)
+    assert follower.round(4).devices[0].loss == 0.25
+
+
+def test_a_resumed_run_forgets_what_it_does_again(finished: RunDirectory) -> None:
+    follower = Follower(finished.path, "run")
+    assert follower.view().rounds == 3
+    assert follower.round(3) is not None
+    finished.truncate(2)
+    assert follower.view().rounds == 2
+    assert follower.round(3) is None
+
+
+def test_devices_have_their_links_and_groups_their_labels(finished: RunDirectory) -> None:
+    """Group 0 has devices 0, 2, 4, 6: labels half and half, as the fleet; a_device alternates groups."""
+    round_ = Follower(finished.path, "run").round(2)
+    assert [device.link for device in round_.devices] == ["wifi"] * 4 + ["markov"] * 4
+    assert [(group.id, group.devices) for group in round_.groups] == [(0, 4), (1, 4)]
+    assert round_.groups[0].label_divergence == pytest.approx(0.0, abs=1e-6)
+
+
+def test_divergence_of_a_groups_labels_by_hand(tmp_path: Path) -> None:
+    """One group holds only the first of two equal labels: ln 2."""
+    devices = [a_device(0, group=0), a_device(1, group=1)]
+    run = a_run(tmp_path / "run", devices=devices, scenario=FLEET, shards=[[10, 0], [0, 10]])
+    groups = Follower(run.path, "run").round(1).groups
+    assert [group.label_divergence for group in groups] == pytest.approx([log(2)] * 2, abs=1e-5)
+
+
+def test_fleets_above_a_thousand_devices_are_read_round_by_round(tmp_path: Path) -> None:
+    devices = [a_device(number, group=0) for number in range(2_500)]
+    run = a_run(tmp_path / "run", devices=devices, rounds=[a_round(1, 2_500)], scenario=FLEET)
+    assert (run.path / "devices.parquet").is_dir()
+    round_ = Follower(run.path, "run").round(1)
+    assert (len(round_.devices), round_.left_out) == (2_000, 500)
+    assert (round_.devices[0].id, round_.devices[-1].id) == (0, 2_499)
+
+
+@pytest.mark.parametrize("name", ["rounds.jsonl", "devices.jsonl", "summary.json"])
+def test_what_is_no_run_is_one_plain_error(finished: RunDirectory, name: str) -> None:
+    def everything() -> None:
+        follower = Follower(finished.path, "run")
+        follower.view()
+        follower.round(3)
+
+    everything()
+    with (finished.path / name).open("a") as file:
+        file.write('{"round": 3, "eaten": true}\n')
+    with pytest.raises(UserError, match=r"not (the|those)"):
+        everything()
+
+
+def test_half_written_news_are_no_news(running: RunDirectory) -> None:
+    (running.path / "progress.json").write_text('{"round": 4, "tra')
+    (running.path / "current.json").write_text("")
+    assert Follower(running.path, "run").view().under_way is None
+
+
+def test_a_gallery_finds_runs_as_they_appear_and_names_them_apart(tmp_path: Path) -> None:
+    gallery = Gallery([tmp_path])
+    assert gallery.look() == []
+    a_run(tmp_path / "one" / "seed-1")
+    a_run(tmp_path / "two" / "seed-1")
+    assert sorted(gallery.look()) == ["seed-1", "two/seed-1"]
+    assert gallery.look() == []
+    with RunDirectory(tmp_path / "one" / "seed-1").path.joinpath("rounds.jsonl").open("a") as file:
+        file.write(json.dumps(replace(a_round(4, 8)).as_json()) + "\n")
+    assert gallery.look() == ["seed-1"]
+    assert gallery.views["seed-1"].rounds == 4
+    assert gallery.round("seed-1", 2).round == 2
+    assert gallery.round("nobody", 2) is None
+
+
+def test_a_broken_run_among_others_is_said_and_the_others_are_shown(tmp_path: Path) -> None:
+    a_run(tmp_path / "good")
+    a_run(tmp_path / "bad")
+    (tmp_path / "bad" / "rounds.jsonl").write_text("{}\n")
+    gallery = Gallery([tmp_path])
+    assert gallery.look() == ["good"]
+    assert "not the rounds of a run" in gallery.problems[str(tmp_path / "bad")]
