@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fedray.cli.words import say
+from fedray.cli.words import out, say
 
 
 def watch(
@@ -19,9 +19,14 @@ def watch(
         str, typer.Option(metavar="ADDRESS", help="Beyond loopback the page asks for a token, which is printed.")
     ] = "127.0.0.1",
     browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    terminal: Annotated[bool, typer.Option("--tui", help="Show the fleet in the terminal instead.")] = False,
 ) -> None:
     """Serve a live page of runs: convergence, the round under way, every device; until Ctrl-C."""
-    from fedray.watch import Gallery, serve
+    from fedray.watch import Gallery, serve, show
+
+    if terminal:
+        show(Gallery(runs), out)
+        return
 
     def ready(address: str) -> None:
         say(f"watching {', '.join(map(str, runs))} at {address}")

@@ -1,0 +1,106 @@
+"""The fleet in a terminal: every board a square, coloured by what it does."""
+
+import time
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.text import Text
+
+from fedray.errors import UserError
+from fedray.results.quantities import duration, size
+from fedray.results.timeline import Doing
+from fedray.watch.gallery import Gallery
+from fedray.watch.views import DeviceView, RoundView, RunView
+
+LOOK_SECONDS = 0.5
+LAST_LINES = 6
+STYLES = {
+    Doing.DOWNLOAD: "bright_cyan",
+    Doing.TRAIN: "blue",
+    Doing.QUANTISED: "magenta",
+    Doing.UPLOAD: "yellow",
+    Doing.WAIT: "bright_black",
+    Doing.OFF: "dim",
+    Doing.OUT_OF_MEMORY: "red",
+}
+SQUARE, HOLLOW = "■", "□"
+
+
+def show(gallery: Gallery, console: Console) -> None:
+    """Follow the run that goes on, the first of several, until none does any more or Ctrl-C.
+
+    Raises
+    ------
+    UserError
+        if the console is no terminal, or there is no run.
+    """
+    if not console.is_terminal:
+        raise UserError("--tui: needs a terminal; without one read rounds.jsonl, or use the page")
+    gallery.look()
+    if not gallery.views:
+        raise UserError("--tui: no run there yet")
+    with Live(console=console, refresh_per_second=4, transient=False) as live:
+        while True:
+            view = followed(list(gallery.views.values()))
+            number = view.under_way.round if view.under_way else view.rounds
+            live.update(picture(view, gallery.round(view.name, number)))
+            if view.status != "running":
+                return
+            time.sleep(LOOK_SECONDS)
+            gallery.look()
+
+
+def followed(views: Sequence[RunView]) -> RunView:
+    """The first that goes on, or else the first."""
+    return next((view for view in views if view.status == "running"), views[0])
+
+
+def picture(view: RunView, round_: RoundView | None) -> RenderableType:
+    """A run and a round of it; None before there is one."""
+    accuracy = "–" if view.accuracy is None else f"{view.accuracy:.3f}"
+    facts = (
+        f"round {view.rounds}/{view.rounds_planned}  accuracy {accuracy}  emulated {duration(view.emulated_seconds)}  "
+        f"traffic {size(view.bytes_up + view.bytes_down)}  {view.status}"
+    )
+    parts: list[RenderableType] = [Text(f"{view.name}: {view.method}, {view.devices:,} devices", "bold"), Text(facts)]
+    if view.under_way:
+        under_way = view.under_way
+        parts.append(Text(f"round {under_way.round}: {under_way.trained}/{under_way.planned} devices trained"))
+        parts.append(ProgressBar(total=max(under_way.planned, 1), completed=under_way.trained, width=40))
+    if round_ and round_.devices:
+        parts += _boards(round_.devices, _moment(view, round_))
+    parts += [Text(line, "dim") for line in view.log[-LAST_LINES:]]
+    return Group(*parts)
+
+
+def _moment(view: RunView, round_: RoundView) -> float:
+    """Which second of the round it is now."""
+    under_way = view.under_way
+    if under_way is None or under_way.round != round_.round:
+        return round_.round_seconds
+    passed = under_way.elapsed_seconds
+    return under_way.share * round_.round_seconds if passed is None else min(passed, round_.round_seconds)
+
+
+def _boards(devices: Sequence[DeviceView], seconds: float) -> list[Text]:
+    """A line of squares per profile, and what the colours mean."""
+    now = {device.id: doing_at(device, seconds) for device in devices}
+    lines: dict[str, Text] = {}
+    for device in devices:
+        line = lines.setdefault(device.profile, Text().append(f"{device.profile}\n", "dim"))
+        doing = now[device.id]
+        line.append(HOLLOW if doing is Doing.OFF else SQUARE, STYLES[doing])
+    legend = Text()
+    for doing, count in Counter(now.values()).most_common():
+        legend.append(f"{SQUARE} ", STYLES[doing]).append(f"{doing.value} {count}  ")
+    return [*lines.values(), legend]
+
+
+def doing_at(device: DeviceView, seconds: float) -> Doing:
+    """What a device does at a moment of its round: its last change that is not after it."""
+    starts = [start for start, _ in device.timeline]
+    return Doing(device.timeline[max(bisect_right(starts, seconds) - 1, 0)][1])
