@@ -105,7 +105,7 @@ class Coordinator:
         hosts = Hosts(equipment, self.share)
         self.fieldwork = Fieldwork(hosts, len(self.standing.records), self.directory.write_progress)
         on_the_wall = equipment.clock == "wall"
-        self.wall = WallClock(self.experiment, hosts.calibrate(), self.share.cores) if on_the_wall else None
+        self.wall = WallClock(self.experiment, hosts.calibrate(), self.share.processors) if on_the_wall else None
         self.broadcast.begin(self.directory, len(self.standing.records))
         return Opening(self.standing.records, self.broadcast.url)
 

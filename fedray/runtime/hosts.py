@@ -32,16 +32,18 @@ class HostShare:
     gpus: float
 
     @property
-    def cores(self) -> float:
-        """CPUs of all hosts; one, if none are reserved."""
-        return self.hosts * self.cpus or 1.0
+    def processors(self) -> float:
+        """GPUs of all hosts if devices train on those, else their CPUs; one, if none are reserved."""
+        return self.hosts * (self.gpus or self.cpus) or 1.0
 
 
 def host_share(runtime: Runtime, participants: int, cpus: float, gpus: float) -> HostShare:
     """The hosts of a run on a cluster that offers so many CPUs and GPUs.
 
     Without a number of hosts there is one per reserved CPU, at most one per participant. `cpus_per_host: auto`
-    reserves one CPU, or an equal share when there are more hosts than CPUs.
+    reserves one CPU, or an equal share when there are more hosts than CPUs; `gpus_per_host: auto` an equal share of all
+    GPUs, a whole number of them if there are more than hosts, as Ray wants it. What of its host's GPU a device may use
+    under the wall clock follows from its profile.
 
     Raises
     ------
@@ -55,17 +57,23 @@ def host_share(runtime: Runtime, participants: int, cpus: float, gpus: float) ->
         hosts = runtime.hosts
     else:
         limits = [participants, cpus if wanted == "auto" else cpus / wanted if wanted else math.inf]
-        if runtime.gpus_per_host:
+        if runtime.gpus_per_host != "auto" and runtime.gpus_per_host:
             limits.append(gpus / runtime.gpus_per_host)
         hosts = max(1, int(min(limits)))
-    share = min(1.0, math.floor(10_000 * cpus / hosts) / 10_000) if wanted == "auto" else wanted
-    for kind, each, there in (("CPU", share, cpus), ("GPU", runtime.gpus_per_host, gpus)):
+    share = min(1.0, _equal_share(cpus, hosts)) if wanted == "auto" else wanted
+    gpu_share = _equal_share(gpus, hosts) if runtime.gpus_per_host == "auto" else runtime.gpus_per_host
+    for kind, each, there in (("CPU", share, cpus), ("GPU", gpu_share, gpus)):
         if hosts * each > there + 1e-9:
             raise UserError(
                 f"runtime.{kind.lower()}s_per_host: {hosts} hosts × {each:g} exceed the cluster's {there:g} {kind}s; "
                 f"allowed: at most {there / hosts:g} per host, or fewer hosts"
             )
-    return HostShare(hosts, share, runtime.gpus_per_host)
+    return HostShare(hosts, share, gpu_share)
+
+
+def _equal_share(there: float, hosts: int) -> float:
+    """What Ray can reserve: ten-thousandths below one, whole numbers above."""
+    return math.floor(there / hosts) if there >= hosts else math.floor(10_000 * there / hosts) / 10_000
 
 
 class Hosts:
@@ -121,7 +129,7 @@ class Hosts:
 
     def calibrate(self) -> list[Calibration]:
         """How fast the machine is when all of its reserved CPUs train at once; for hosts under the wall clock."""
-        asked = min(len(self.actors), max(1, int(self.share.cores)))
+        asked = min(len(self.actors), max(1, int(self.share.processors)))
         processes = max(1, int(self.share.cpus))
         return [calibration for answer in self.map("calibrate", [(processes,)] * asked) for calibration in answer]
 

@@ -39,6 +39,10 @@ def test_hosts_are_one_per_cpu_unless_told_otherwise() -> None:
     assert host_share(Runtime(devices_per_host=1), 6, cpus=2, gpus=0) == HostShare(6, 0.3333, 0.0)
     assert host_share(Runtime(cpus_per_host=2.0), 80, cpus=8, gpus=0).hosts == 4
     assert host_share(Runtime(gpus_per_host=0.25), 80, cpus=64, gpus=2).hosts == 8
+    assert host_share(Runtime(gpus_per_host="auto"), 80, cpus=6, gpus=1) == HostShare(6, 1.0, 0.1666)
+    assert host_share(Runtime(gpus_per_host="auto", hosts=2), 80, cpus=6, gpus=5) == HostShare(2, 1.0, 2)
+    assert host_share(Runtime(gpus_per_host="auto"), 80, cpus=6, gpus=0) == HostShare(6, 1.0, 0.0)
+    assert HostShare(6, 1.0, 0.5).processors == 3  # a device's share of the machine is one of its GPUs
 
 
 def equipment() -> Equipment:

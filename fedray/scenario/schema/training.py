@@ -95,7 +95,10 @@ class Runtime(Section):
     cpus_per_host: Annotated[float, Field(ge=0)] | Literal["auto"] = Field(
         "auto", description="CPUs Ray reserves for a host; auto: one, or an equal share when hosts outnumber CPUs."
     )
-    gpus_per_host: float = Field(0.0, ge=0, description="GPUs Ray reserves for a host; with any, training is on CUDA.")
+    gpus_per_host: Annotated[float, Field(ge=0)] | Literal["auto"] = Field(
+        0.0,
+        description="GPUs Ray reserves for a host; with any, training is on CUDA; auto: the cluster's, in equal parts.",
+    )
     clock: Literal["virtual", "wall"] = Field(
         "virtual",
         description="virtual: training is real, time is computed; wall: every device is a process that is held to it.",
