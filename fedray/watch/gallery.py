@@ -1,7 +1,9 @@
 """The runs that a page shows: those it was given, and those that appear in folders it was given."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 
 from fedray.errors import UserError
 from fedray.watch.following import Follower
@@ -9,10 +11,11 @@ from fedray.watch.views import RoundView, RunView
 
 DEEPEST = 3  # folders below a given one in which runs are looked for: those of sweeps, and of folders of sweeps
 MOST_RUNS = 50
+SEARCH_REST = 20  # times as long as a search through large folders takes is it rested from
 
 
 class Gallery:
-    """Responsibilities: find runs, follow each, and keep the last view of those that changed."""
+    """Responsibilities: find runs, follow each, and keep the last view of those that changed; for any threads."""
 
     def __init__(self, places: Sequence[Path]) -> None:
         """UserError for a place that is no folder, and for a folder that is a run but not a sound one."""
@@ -24,24 +27,35 @@ class Gallery:
         self.views: dict[str, RunView] = {}
         self.problems: dict[str, str] = {}
         self._signatures: dict[str, tuple[object, ...]] = {}
+        self._reading = Lock()
+        self._search_again = 0.0
         for place in self.places:
             if (place / "scenario.yaml").is_file():
                 self._follow(place).view()
 
     def look(self) -> list[str]:
         """Names of the runs that have news since the last look."""
+        with self._reading:
+            began = time.monotonic()
+            if began >= self._search_again:
+                self._search()
+                self._search_again = time.monotonic() + SEARCH_REST * (time.monotonic() - began)
+            return [name for name, follower in self.followers.items() if self._has_news(name, follower)]
+
+    def round(self, name: str, number: int) -> RoundView | None:
+        """A round of a run; None if there is no such run or round. UserError for files that are not ours."""
+        with self._reading:
+            follower = self.followers.get(name)
+            return follower.round(number) if follower else None
+
+    def _search(self) -> None:
+        known = {follower.directory.path for follower in self.followers.values()}
         for path in self._runs():
-            if not any(path == follower.directory.path for follower in self.followers.values()):
+            if path not in known:
                 try:
                     self._follow(path)
                 except UserError as error:
                     self.problems[str(path)] = str(error)
-        return [name for name, follower in self.followers.items() if self._has_news(name, follower)]
-
-    def round(self, name: str, number: int) -> RoundView | None:
-        """A round of a run; None if there is no such run or round. UserError for files that are not ours."""
-        follower = self.followers.get(name)
-        return follower.round(number) if follower else None
 
     def _has_news(self, name: str, follower: Follower) -> bool:
         signature = follower.signature()
@@ -56,11 +70,12 @@ class Gallery:
         return True
 
     def _runs(self) -> list[Path]:
-        found = []
-        for place in self.places:
-            for depth in range(DEEPEST + 1):
-                found += sorted(path.parent for path in place.glob("*/" * depth + "scenario.yaml"))
-        return found[:MOST_RUNS]
+        """The latest runs, and a problem if there are more."""
+        patterns = ["*/" * depth + "scenario.yaml" for depth in range(DEEPEST + 1)]
+        found = {path.parent for place in self.places for pattern in patterns for path in place.glob(pattern)}
+        if len(found) > MOST_RUNS:
+            self.problems["many"] = f"{len(found)} runs are there; the latest {MOST_RUNS} are shown"
+        return sorted(sorted(found, key=lambda run: run.stat().st_ctime)[-MOST_RUNS:])
 
     def _follow(self, path: Path) -> Follower:
         name = self._name(path)

@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import urllib.request
 from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -212,6 +214,36 @@ def test_prometheus_can_read_a_run_while_it_goes_on(run) -> None:
     assert 'fedray_round{method="legend",run="run"} 2.0' in seen[1]
     with pytest.raises(OSError, match="refused"):
         urllib.request.urlopen(watching.metrics_url)
+
+
+def test_counters_of_a_resumed_run_go_on_where_they_stood(run, plain: Path, tmp_path: Path) -> None:
+    """Oracle: the sums of rounds.jsonl."""
+    run(scenario=plain)
+    scraped = []
+
+    def scrape(_) -> None:
+        with urllib.request.urlopen(watching.metrics_url) as answer:
+            found = re.findall(r"fedray_traffic_bytes_total{.*} (\S+)", answer.read().decode())
+        scraped.append(sum(map(float, found)))
+
+    watching = Watching(after_round=scrape)
+    settings = ("training.rounds=4", "telemetry.prometheus_port=0")
+    run(*settings, scenario=plain, resume=True, watching=watching)
+    records = RunDirectory(tmp_path / "run").rounds()
+    sums = list(accumulate(record.bytes_up + record.bytes_down for record in records))
+    assert scraped[0] in (sums[2], sums[3])  # the fourth round may be over already
+    assert scraped[1] == sums[3]
+
+
+def test_what_is_under_way_can_be_read_before_it_is_complete(run, tmp_path: Path) -> None:
+    """The plan in current.json is what devices.jsonl holds in the end; the last progress is that all are trained."""
+    run("training.rounds=1")
+    current = json.loads((tmp_path / "run" / "current.json").read_text())
+    lines = [json.loads(line) for line in (tmp_path / "run" / "devices.jsonl").read_text().splitlines()]
+    for planned, line in zip(current["devices"], lines, strict=True):
+        assert planned == {key: line[key] for key in planned}
+    progress = json.loads((tmp_path / "run" / "progress.json").read_text())
+    assert progress == {"round": 1, "trained": 6, "planned": 6, "hosts_lost": 0}
 
 
 def test_what_stands_in_the_way_of_a_run_is_one_plain_error(run, tmp_path: Path) -> None:
