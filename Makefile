@@ -4,7 +4,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-all check bench
+.PHONY: help setup run test test-all check bench dashboards demo-watch
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -22,17 +22,26 @@ $(READY): pyproject.toml constraints.txt
 run: setup  ## Fine-tune a real model across 80 emulated Jetson boards
 	$(BIN)/fedray run scenarios/quickstart.yaml
 
+demo-watch: setup  ## A run and its live page; the page stays until Ctrl-C
+	@mkdir -p runs/demo
+	@$(BIN)/fedray watch runs/demo --open & page=$$!; trap "kill $$page 2>/dev/null" EXIT; \
+	$(BIN)/fedray run scenarios/quickstart.yaml --run-dir runs/demo/$$(date +%H%M%S) && wait $$page
+
 test: setup  ## The fast tests
 	$(BIN)/python -m pytest
 
 test-all: setup  ## Every test, the slow ones too
 	$(BIN)/python -m pytest -m ''
 
-check: setup  ## ruff, mypy --strict, import-linter
-	$(BIN)/ruff check fedray tests benchmarks cluster
-	$(BIN)/ruff format --check fedray tests benchmarks cluster
+check: setup  ## ruff, mypy --strict, import-linter, no stale dashboard
+	$(BIN)/ruff check fedray tests benchmarks cluster dashboards
+	$(BIN)/ruff format --check fedray tests benchmarks cluster dashboards
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m dashboards.generate --check
+
+dashboards: setup  ## Write dashboards/*.json anew
+	$(BIN)/python -m dashboards.generate
 
 bench: setup  ## The measured claims of the README
 	$(BIN)/python benchmarks/cost_model.py
@@ -43,4 +52,5 @@ bench: setup  ## The measured claims of the README
 	$(BIN)/python benchmarks/schedule.py
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/exporter.py
+	$(BIN)/python benchmarks/watch.py
 	$(BIN)/python benchmarks/wall.py

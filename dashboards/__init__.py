@@ -1,0 +1,1 @@
+"""Grafana dashboards as code: what each shows, written out as JSON by `generate`."""
