@@ -140,6 +140,13 @@ def test_a_round_under_way_fills_in_and_counts_when_it_is_complete(watching, vis
     assert doings(page) == {"download": 8}
     run.write_progress(Progress(4, 2, 8, 0))  # a quarter of 10 s: all train
     until(page, "document.querySelectorAll('#fleet [data-doing=train]').length === 8")
+    page.locator("#moment").fill("900")
+    until(page, "document.querySelectorAll('#fleet [data-doing=wait]').length === 8")
+    run.write_progress(Progress(4, 4, 8, 0))
+    until(page, "document.getElementById('facts').textContent.includes('4 of 8')")
+    assert doings(page) == {"wait": 8}  # news do not move a moment that was chosen
+    page.click("#latest")
+    until(page, "document.querySelectorAll('#fleet [data-doing=upload]').length === 8")
     run.append_devices([TrainedDeviceRecord(4, device, 0.25, None) for device in devices], 8)
     run.append_round(a_round(4, 8, 0.95))
     until(page, "document.querySelectorAll('#fleet [data-doing=wait]').length === 8")

@@ -9,29 +9,38 @@ export class Clock {
     this.length = 0;
     this.live = null; // news of the round under way, and when they came
     this.replaying = null; // when the replay began and from which moment
+    this.held = false; // whether the reader has taken it in hand: then news do not move it
   }
 
   // a round of so many seconds is shown; `underWay` is null once it is complete
   show(length, underWay, isNew) {
     this.length = length;
-    this.live = underWay && { news: underWay, came: performance.now() };
     if (isNew) {
-      this.replaying = null;
+      this.release();
       this.seconds = underWay ? 0 : length;
-    } else if (!underWay && !this.replaying && this.wasLive) this.seconds = length;
-    this.wasLive = underWay !== null;
+    } else if (!underWay && this.live) this.seconds = length;
+    this.live = underWay && !this.held ? { news: underWay, came: performance.now() } : null;
   }
 
   choose(seconds) {
-    this.replaying = null;
-    this.live = null;
+    this.hold();
     this.seconds = seconds;
   }
 
   replay() {
     const from = this.seconds < this.length ? this.seconds : 0;
-    this.live = null;
+    this.hold();
     this.replaying = { began: performance.now(), from };
+  }
+
+  hold() {
+    this.held = true;
+    this.live = this.replaying = null;
+  }
+
+  release() {
+    this.held = false;
+    this.replaying = null;
   }
 
   pause() {

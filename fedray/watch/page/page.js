@@ -172,6 +172,7 @@ at("round").oninput = () => {
 };
 at("latest").onclick = () => {
   chosenRound = null;
+  shownRound = null; // back to its own moment, too
   asked = "";
   showSelected();
 };
