@@ -45,6 +45,7 @@ def device_lines(directory: Path) -> list[dict]:
     return [json.loads(line) for line in (directory / "devices.jsonl").read_text().splitlines()]
 
 
+@SLOW
 def test_groups_change_nothing_until_they_aggregate_on_their_own(run, tmp_path: Path) -> None:
     """One aggregation at the end is the same sum in any grouping; two inner ones are another algorithm."""
     flat = run("method={name: fedit, rank: 4}", "training.rounds=1", name="flat")
@@ -118,6 +119,7 @@ def test_fedara_sends_less_every_round_and_leaves_an_adapter_that_peft_loads(run
     assert sum("lora_A" in name for name, _ in model.named_parameters()) == len(config["rank_pattern"])
 
 
+@SLOW
 def test_a_cost_twin_changes_prices_and_no_bit_of_training(run) -> None:
     twin = "costs={twin: {backbone: roberta-base, batch_size: 16, max_length: 128, local_steps: 20}}"
     method = "method={name: fedit, rank: 4}"

@@ -17,6 +17,7 @@ TROUBLE = (
 )
 
 
+@pytest.mark.slow
 def test_a_round_of_troubles_goes_through_and_its_waste_is_counted(run, small_scenario: Path, tmp_path: Path) -> None:
     """Drop-outs, losses, a deadline, refused updates and two boards without the memory: the same bits on more hosts."""
     boards = tmp_path / "boards"
@@ -71,6 +72,7 @@ def test_a_round_waits_until_somebody_is_online(run, tmp_path: Path) -> None:
     assert summary.devices_dropped == 0
 
 
+@pytest.mark.slow
 def test_batteries_drain_charge_and_survive_an_interruption(run, plain: Path, tmp_path: Path) -> None:
     """Boards that rest between rounds until they are charged: a resumed run goes on with the charge it had."""
     battery = ("fleet.battery={capacity_wh: 0.0002, charging_watts: 0.05, reserve_share: 0.9}", "training.rounds=6")
