@@ -48,7 +48,9 @@ def main() -> None:
         a_run(Path(folder) / "run", devices)
         command = [sys.executable, "-m", "fedray", "watch", folder, "--port", "0"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-            browser = player.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+            browser = player.chromium.launch(
+                executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-dev-shm-usage"]
+            )
             page = browser.new_page(viewport={"width": 1280, "height": 1000})
             page.goto(server.stdout.readline().split()[-1])
             page.wait_for_selector("#fleet .board")
