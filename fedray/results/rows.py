@@ -1,15 +1,19 @@
-"""Device records as rows of devices.jsonl and of devices.parquet, and back."""
+"""Records as lines of files and rows of tables, and back."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import TypeAdapter
 
 from fedray.errors import UserError
-from fedray.results.records import DeviceRecord, Enforced, TrainedDeviceRecord
+from fedray.results.records import DeviceRecord, Enforced, RoundRecord, TrainedDeviceRecord
+
+_ROUND = TypeAdapter(RoundRecord)
 
 
 def device_row(record: TrainedDeviceRecord) -> dict[str, Any]:
@@ -24,6 +28,14 @@ def trained_record(row: dict[str, Any]) -> TrainedDeviceRecord:
     if enforced := row.pop("enforced", None):
         outcome["enforced"] = Enforced(**enforced)
     return TrainedDeviceRecord(device=DeviceRecord(**{**row, "ranks": tuple(row["ranks"])}), **outcome)
+
+
+def round_record(line: str | bytes) -> RoundRecord:
+    """The record of one line of rounds.jsonl; ValueError if its keys are not ours, or a number is none."""
+    record = _ROUND.validate_json(line, strict=True)
+    if not all(isfinite(value) for value in vars(record).values() if isinstance(value, float)):
+        raise ValueError("a number is not finite")
+    return record
 
 
 def parquet_path(run: Path, round_: int) -> Path:

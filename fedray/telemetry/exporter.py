@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from errno import EADDRNOTAVAIL
 from http.server import HTTPServer
+from socket import gaierror
 from threading import Thread
 
 from prometheus_client import CollectorRegistry, start_http_server
@@ -39,7 +41,8 @@ class Exporter:
             self._thread: Thread
             self._server, self._thread = start_http_server(port, addr=bind, registry=registry)
         except OSError as error:
-            raise UserError(f"telemetry.prometheus_port: cannot serve on {bind}:{port}: {error.strerror}") from None
+            word = "bind" if isinstance(error, gaierror) or error.errno == EADDRNOTAVAIL else "port"
+            raise UserError(f"telemetry.prometheus_{word}: cannot serve on {bind}:{port}: {error.strerror}") from None
 
     @property
     def url(self) -> str:

@@ -152,7 +152,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "fedray_coordinator_seconds",
         "counter",
-        "Wall seconds of the coordinator, by what it did.",
+        "Wall seconds of the coordinator by what it did, since this process took the run up.",
         lambda s: [((phase,), seconds) for phase, seconds in s.coordinator_seconds.items()],
         ("phase",),
     ),

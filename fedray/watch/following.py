@@ -8,17 +8,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from fedray.errors import UserError
 from fedray.results import DeviceRecord, Progress, RoundRecord, RoundUnderWay, RunDirectory, TrainedDeviceRecord
 from fedray.results.lines import round_line
-from fedray.results.rows import parquet_path, parquet_rows, trained_record
+from fedray.results.rows import parquet_path, parquet_rows, round_record, trained_record
 from fedray.results.thinning import evenly
 from fedray.scenario import load_scenario
-from fedray.scenario.schema import Scenario
+from fedray.scenario.schema import Scenario, Synchronous
 from fedray.watch.growing import GrowingFile
 from fedray.watch.rounds import GroupMixes, round_view
 from fedray.watch.views import Curve, RoundView, RunView, UnderWay
@@ -27,7 +27,7 @@ MOST_POINTS = 1_000  # of a curve; more are not told apart on a page
 LOG_LINES = 200
 WATCHED = ("rounds.jsonl", "devices.jsonl", "current.json", "progress.json", "summary.json", "scenario.yaml", ".lock")
 
-_ROUND, _UNDER_WAY, _PROGRESS = TypeAdapter(RoundRecord), TypeAdapter(RoundUnderWay), TypeAdapter(Progress)
+_UNDER_WAY, _PROGRESS = TypeAdapter(RoundUnderWay), TypeAdapter(Progress)
 Record = TypeVar("Record", RoundUnderWay, Progress)
 
 
@@ -50,7 +50,8 @@ class Follower:
         self._devices_file = GrowingFile(path / "devices.jsonl")
         self._rounds: list[RoundRecord] = []
         self._places: dict[int, _Place] = {}
-        self.scenario: Scenario = load_scenario(self.directory.scenario).scenario
+        self._scenario_stamp = (0, 0, 0)
+        self._read_scenario()
 
     def signature(self) -> tuple[object, ...]:
         """Something that differs when there is news."""
@@ -58,6 +59,7 @@ class Follower:
 
     def view(self) -> RunView:
         """Where the run stands; UserError for files that are not those of a run."""
+        self._read_scenario()
         self._read_rounds()
         rounds = self._rounds
         last = rounds[-1] if rounds else None
@@ -105,7 +107,8 @@ class Follower:
         lines: Sequence[TrainedDeviceRecord] | None,
     ) -> RoundView:
         losses = None if lines is None else {line.device.id: line.loss for line in lines}
-        return round_view(number, seconds, devices, losses, self.links, self._mixes)
+        own_time = not isinstance(self.scenario.training.schedule, Synchronous)
+        return round_view(number, seconds, devices, losses, self.links, self._mixes, own_time)
 
     @cached_property
     def links(self) -> Sequence[str]:
@@ -117,13 +120,20 @@ class Follower:
     def _mixes(self) -> GroupMixes:
         return GroupMixes(self.directory.shards() or {})
 
+    def _read_scenario(self) -> None:
+        """A resumed run may have been given more rounds."""
+        stamp = _stamp(self.directory.scenario)
+        if stamp != self._scenario_stamp:
+            self.scenario: Scenario = load_scenario(self.directory.scenario).scenario
+            self._scenario_stamp = stamp
+
     def _read_rounds(self) -> None:
         piece = self._rounds_file.fresh()
         if piece.anew:
             self._rounds = []
         try:
-            self._rounds += [_ROUND.validate_json(line, strict=True) for line in piece.lines]
-        except ValidationError:
+            self._rounds += [round_record(line) for line in piece.lines]
+        except ValueError:
             raise UserError(f"{self._rounds_file.path}: not the rounds of a run") from None
 
     def _devices_of(self, number: int) -> Iterable[TrainedDeviceRecord]:
@@ -136,7 +146,7 @@ class Follower:
                 return []
             place = self._places[number]
             lines = self._devices_file.between(place.start, place.end).splitlines()
-            return [trained_record(json.loads(line)) for line in lines]
+            return [trained_record(json.loads(line, parse_constant=_no_number)) for line in lines]
         except (TypeError, KeyError, ValueError):
             raise UserError(f"{self.directory.path}: its device records are not those of a run") from None
 
@@ -172,6 +182,7 @@ class Follower:
             share=progress.trained / progress.planned if progress.planned else 0.0,
             elapsed_seconds=on_the_wall,
             dilation=current.dilation,
+            has_devices=bool(current.devices),
         )
 
     def _status(self) -> str:
@@ -219,6 +230,10 @@ def _read(path: Path, adapter: TypeAdapter[Record]) -> Record | None:
         return adapter.validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return None
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:

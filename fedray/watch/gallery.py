@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
@@ -25,8 +26,10 @@ class Gallery:
         self.places = [place.absolute() for place in places]
         self.followers: dict[str, Follower] = {}
         self.views: dict[str, RunView] = {}
-        self.problems: dict[str, str] = {}
         self._signatures: dict[str, tuple[object, ...]] = {}
+        self._not_followed: dict[Path, str] = {}
+        self._not_read: dict[str, str] = {}
+        self._left_out = 0
         self._reading = Lock()
         self._search_again = 0.0
         for place in self.places:
@@ -48,14 +51,26 @@ class Gallery:
             follower = self.followers.get(name)
             return follower.round(number) if follower else None
 
+    @property
+    def problems(self) -> list[str]:
+        """What cannot be shown now, and why."""
+        many = f"{self._left_out} older runs are left out; the latest {MOST_RUNS} are shown"
+        return [*self._not_followed.values(), *self._not_read.values(), *([many] if self._left_out else [])]
+
     def _search(self) -> None:
-        known = {follower.directory.path for follower in self.followers.values()}
+        """Follow runs that are new, forget those that are gone."""
+        for name, follower in list(self.followers.items()):
+            if not follower.directory.scenario.is_file():
+                for known in (self.followers, self.views, self._signatures, self._not_read):
+                    known.pop(name, None)
+        followed = {follower.directory.path for follower in self.followers.values()}
+        self._not_followed = {}
         for path in self._runs():
-            if path not in known:
+            if path not in followed:
                 try:
                     self._follow(path)
-                except UserError as error:
-                    self.problems[str(path)] = str(error)
+                except (UserError, OSError) as error:
+                    self._not_followed[path] = str(error)
 
     def _has_news(self, name: str, follower: Follower) -> bool:
         signature = follower.signature()
@@ -64,18 +79,22 @@ class Gallery:
         self._signatures[name] = signature
         try:
             self.views[name] = follower.view()
-        except UserError as error:
-            self.problems[str(follower.directory.path)] = str(error)
+        except (UserError, OSError) as error:
+            self._not_read[name] = str(error)
             return False
+        self._not_read.pop(name, None)
         return True
 
     def _runs(self) -> list[Path]:
-        """The latest runs, and a problem if there are more."""
+        """The latest runs, each once even if links lead there in two ways."""
         patterns = ["*/" * depth + "scenario.yaml" for depth in range(DEEPEST + 1)]
-        found = {path.parent for place in self.places for pattern in patterns for path in place.glob(pattern)}
-        if len(found) > MOST_RUNS:
-            self.problems["many"] = f"{len(found)} runs are there; the latest {MOST_RUNS} are shown"
-        return sorted(sorted(found, key=lambda run: run.stat().st_ctime)[-MOST_RUNS:])
+        found: dict[Path, tuple[float, Path]] = {}
+        for scenario in (path for place in self.places for pattern in patterns for path in place.glob(pattern)):
+            with suppress(OSError):  # it may be gone again
+                found.setdefault(scenario.resolve(), (scenario.stat().st_ctime, scenario.parent))
+        latest = sorted(found.values())[-MOST_RUNS:]
+        self._left_out = len(found) - len(latest)
+        return sorted(path for _, path in latest)
 
     def _follow(self, path: Path) -> Follower:
         name = self._name(path)

@@ -37,24 +37,35 @@ def round_view(
     losses: Mapping[int, float | None] | None,
     links: Sequence[str],
     mixes: GroupMixes,
+    own_time: bool,
 ) -> RoundView:
-    """A round of so many seconds; `losses` are None while it is under way, `links` are those of the whole fleet."""
+    """A round of so many seconds; `losses` are None while it is under way, `links` are those of the whole fleet.
+
+    On their own time devices end at different moments and began before the step: all that is known is how long they
+    worked and waited until it took their updates.
+    """
     ordered = sorted(devices, key=lambda device: device.id)
     shown = evenly(len(ordered), MOST_DEVICES).tolist() if ordered else []
     cols = columns(number, ordered)
     changes = timelines(cols) if ordered else []
+    begins = seconds - cols.waiting_seconds - cols.busy_seconds if own_time else np.zeros(len(ordered))
     return RoundView(
         round=number,
         complete=losses is not None,
+        own_time=own_time,
         round_seconds=seconds,
         fleet=len(links),
         left_out=len(ordered) - len(shown),
-        devices=[_device(ordered[i], changes[i], (losses or {}).get(ordered[i].id), links) for i in shown],
-        groups=_groups(cols, mixes),
+        devices=[
+            _device(ordered[i], changes[i], float(begins[i]), (losses or {}).get(ordered[i].id), links) for i in shown
+        ],
+        groups=[] if own_time else _groups(cols, mixes),
     )
 
 
-def _device(device: DeviceRecord, changes: Sequence[Change], loss: float | None, links: Sequence[str]) -> DeviceView:
+def _device(
+    device: DeviceRecord, changes: Sequence[Change], begins: float, loss: float | None, links: Sequence[str]
+) -> DeviceView:
     return DeviceView(
         id=device.id,
         profile=device.profile,
@@ -73,7 +84,7 @@ def _device(device: DeviceRecord, changes: Sequence[Change], loss: float | None,
         joules=device.joules,
         outcome=device.outcome if device.fits else "out of memory",
         loss=loss,
-        timeline=[(change.seconds, change.doing.value) for change in changes],
+        timeline=[(begins + change.seconds, change.doing.value) for change in changes],
     )
 
 

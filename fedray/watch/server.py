@@ -1,8 +1,10 @@
 """A small server for the live page: files, a stream of news, and rounds on demand."""
 
 import asyncio
+import errno
 import json
 import secrets
+import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
@@ -46,26 +48,39 @@ class Feed:
         self.is_over = is_over
         self.versions: dict[str, int] = {}
 
-    async def keep_looking(self) -> None:
+    async def look(self) -> None:
+        """As long as this goes on, news come."""
         while True:
             for name in await run_in_threadpool(self.gallery.look):
                 self.versions[name] = self.versions.get(name, 0) + 1
+            for gone in self.versions.keys() - self.gallery.views.keys():
+                del self.versions[gone]
             await asyncio.sleep(LOOK_SECONDS)
+
+    @asynccontextmanager
+    async def looking(self, _: Starlette) -> AsyncIterator[None]:
+        """While the server lives."""
+        self.task = asyncio.create_task(self.look())
+        yield
+        self.task.cancel()
 
     async def news(self) -> AsyncIterator[str]:
         """Server-sent events: the whole view of each run that changed, all of them at first; what cannot be read."""
         sent: dict[str, int] = {}
-        told: list[str] = []
+        told = {"runs": "", "problems": ""}
         silent = 0.0
         yield "retry: 1000\n\n"
         while not self.is_over():
+            if self.task.done():
+                self.task.result()  # what ended it ends the stream, too: who listens must know that nothing comes
             for name, version in list(self.versions.items()):
-                if sent.get(name) != version:
+                if sent.get(name) != version and name in self.gallery.views:
                     sent[name], silent = version, 0.0
                     yield f"data: {json.dumps(asdict(self.gallery.views[name]))}\n\n"
-            if told != (problems := list(self.gallery.problems.values())):
-                told = problems
-                yield f"event: problems\ndata: {json.dumps(told)}\n\n"
+            for what, names in (("runs", list(self.versions)), ("problems", self.gallery.problems)):
+                if told[what] != (text := json.dumps(names)):
+                    told[what] = text
+                    yield f"event: {what}\ndata: {text}\n\n"
             await asyncio.sleep(LOOK_SECONDS / 2)
             silent += LOOK_SECONDS / 2
             if silent >= HEARTBEAT_SECONDS:
@@ -114,15 +129,9 @@ def application(gallery: Gallery, token: str | None, hosts: Sequence[str], is_ov
             return PlainTextResponse("round: a number", 400)
         try:
             found = await run_in_threadpool(gallery.round, name, int(number))
-        except UserError as error:
+        except (UserError, OSError) as error:
             return PlainTextResponse(str(error), 422)
         return JSONResponse(asdict(found)) if found else PlainTextResponse("no such round", 404)
-
-    @asynccontextmanager
-    async def looking(_: Starlette) -> AsyncIterator[None]:
-        task = asyncio.create_task(feed.keep_looking())
-        yield
-        task.cancel()
 
     return Starlette(
         routes=[
@@ -136,7 +145,7 @@ def application(gallery: Gallery, token: str | None, hosts: Sequence[str], is_ov
             Middleware(Guard, token=token),
             Middleware(GZipMiddleware, minimum_size=10_000),
         ],
-        lifespan=looking,
+        lifespan=feed.looking,
     )
 
 
@@ -153,14 +162,22 @@ def serve(gallery: Gallery, bind: str, port: int, ready: Callable[[str], None]) 
     app = application(gallery, token, hosts, lambda: server.should_exit)
     config = uvicorn.Config(app, host=bind, port=port, log_level="error")
     server = uvicorn.Server(config)
+    listening = _listen(bind, port)
+    everywhere = bind in ("0.0.0.0", "::")
+    host = socket.gethostname() if everywhere else f"[{bind}]" if ":" in bind else bind
+    ready(f"http://{host}:{listening.getsockname()[1]}/" + (f"?token={token}" if token else ""))
+    server.run(sockets=[listening])
+
+
+def _listen(bind: str, port: int) -> socket.socket:
+    """Who comes before the server runs waits a little, instead of being turned away."""
+    family = socket.AF_INET6 if ":" in bind else socket.AF_INET
     try:
-        socket = config.bind_socket()
-    except SystemExit:  # uvicorn has logged why
-        raise UserError(f"--port: cannot serve on {bind}:{port}; allowed: another --port, or 0 for any") from None
-    socket.listen(config.backlog)  # who comes at once waits a little, instead of being turned away
-    host = f"[{bind}]" if ":" in bind else bind
-    ready(f"http://{host}:{socket.getsockname()[1]}/" + (f"?token={token}" if token else ""))
-    server.run(sockets=[socket])
+        return socket.create_server((bind, port), family=family)
+    except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise UserError(f"--bind: {bind} is no address of this machine") from None
+        raise UserError(f"--port: cannot serve on {bind}:{port}: {error.strerror}; allowed: 0 for any") from None
 
 
 def is_loopback(bind: str) -> bool:

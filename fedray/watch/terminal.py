@@ -31,19 +31,15 @@ SQUARE, HOLLOW = "■", "□"
 
 
 def show(gallery: Gallery, console: Console) -> None:
-    """Follow the run that goes on, the first of several, until none does any more or Ctrl-C.
+    """Follow the run that goes on, the first of several, until none does any more or Ctrl-C; UserError if no terminal.
 
-    Raises
-    ------
-    UserError
-        if the console is no terminal, or there is no run.
+    Without a run it waits for one.
     """
     if not console.is_terminal:
         raise UserError("--tui: needs a terminal; without one read rounds.jsonl, or use the page")
-    gallery.look()
-    if not gallery.views:
-        raise UserError("--tui: no run there yet")
-    with Live(console=console, refresh_per_second=4, transient=False) as live:
+    with Live(Text("no run yet"), console=console, refresh_per_second=4) as live:
+        while not (gallery.look() or gallery.views):
+            time.sleep(LOOK_SECONDS)
         while True:
             view = followed(list(gallery.views.values()))
             number = view.under_way.round if view.under_way else view.rounds

@@ -8,7 +8,7 @@ class UnderWay:
     """The round under way; `share` of its trainings are done.
 
     Under the wall clock `elapsed_seconds` of it have passed, emulated, when this was told, and `dilation` wall seconds
-    go by for each; both are None under the virtual clock.
+    go by for each; both are None under the virtual clock. Large fleets show no devices before a round is complete.
     """
 
     round: int
@@ -19,6 +19,7 @@ class UnderWay:
     share: float
     elapsed_seconds: float | None
     dilation: float | None
+    has_devices: bool
 
 
 @dataclass(frozen=True)
@@ -99,10 +100,14 @@ class GroupView:
 
 @dataclass(frozen=True)
 class RoundView:
-    """A round device by device, out of a `fleet` of so many; `left_out` of its devices are not here."""
+    """A round device by device, out of a `fleet` of so many; `left_out` of its devices are not here.
+
+    With `own_time` there are no groups, and devices are those whose updates the step took, from before it began.
+    """
 
     round: int
     complete: bool
+    own_time: bool
     round_seconds: float
     fleet: int
     left_out: int

@@ -121,6 +121,9 @@ def test_a_port_in_use_is_one_plain_error(exporter) -> None:
     port = int(exporter.url.rsplit(":", 1)[1].split("/")[0])
     with pytest.raises(UserError, match="prometheus_port"):
         Exporter(port, "127.0.0.1", lambda: Live(0, 0, 0))
+    for nowhere in ("192.0.2.77", "nowhere.invalid"):
+        with pytest.raises(UserError, match=f"prometheus_bind: cannot serve on {nowhere}"):
+            Exporter(0, nowhere, lambda: Live(0, 0, 0))
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="needs promtool (Debian package prometheus)")

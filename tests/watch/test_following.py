@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import time
 from dataclasses import replace
 from math import log
@@ -147,25 +148,84 @@ def test_half_written_news_are_no_news(running: RunDirectory) -> None:
     assert Follower(running.path, "run").view().under_way is None
 
 
+def looked(gallery: Gallery) -> list[str]:
+    """The names of a look that also searches; between searches it rests."""
+    time.sleep(0.2)
+    return sorted(gallery.look())
+
+
 def test_a_gallery_finds_runs_as_they_appear_and_names_them_apart(tmp_path: Path) -> None:
     gallery = Gallery([tmp_path])
     assert gallery.look() == []
     a_run(tmp_path / "one" / "seed-1")
     a_run(tmp_path / "two" / "seed-1")
-    assert sorted(gallery.look()) == ["seed-1", "two/seed-1"]
-    assert gallery.look() == []
+    (tmp_path / "one" / "loop").symlink_to(tmp_path)
+    assert looked(gallery) == ["seed-1", "two/seed-1"]
+    assert looked(gallery) == []
     with RunDirectory(tmp_path / "one" / "seed-1").path.joinpath("rounds.jsonl").open("a") as file:
         file.write(json.dumps(replace(a_round(4, 8)).as_json()) + "\n")
-    assert gallery.look() == ["seed-1"]
+    assert looked(gallery) == ["seed-1"]
     assert gallery.views["seed-1"].rounds == 4
     assert gallery.round("seed-1", 2).round == 2
     assert gallery.round("nobody", 2) is None
 
 
-def test_a_broken_run_among_others_is_said_and_the_others_are_shown(tmp_path: Path) -> None:
+def test_runs_that_are_gone_are_forgotten(tmp_path: Path) -> None:
+    a_run(tmp_path / "runs" / "one")
+    a_run(tmp_path / "runs" / "two")
+    gallery = Gallery([tmp_path / "runs"])
+    gallery.look()
+    (tmp_path / "runs" / "one").rename(tmp_path / "runs" / "three")
+    assert looked(gallery) == ["three"]
+    assert set(gallery.views) == {"two", "three"}
+    shutil.rmtree(tmp_path / "runs")
+    assert looked(gallery) == []
+    assert gallery.views == {}
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda run: (run / "rounds.jsonl").write_text("{}\n"),
+        lambda run: (run / "rounds.jsonl").write_text(
+            json.dumps(a_round(1, 8, 0.5).as_json()).replace("0.5", "NaN") + "\n"
+        ),
+        lambda run: (run / "rounds.jsonl").write_text(
+            json.dumps(a_round(1, 8).as_json()).replace("10.0", "1e400") + "\n"
+        ),
+        lambda run: ((run / "rounds.jsonl").unlink(), (run / "rounds.jsonl").mkdir()),
+        lambda run: (run / "scenario.yaml").write_text("a: ["),
+    ],
+    ids=["other keys", "no number", "infinite", "a folder", "no scenario"],
+)
+def test_a_broken_run_among_others_is_said_until_it_is_whole_again(spoil, tmp_path: Path) -> None:
     a_run(tmp_path / "good")
-    a_run(tmp_path / "bad")
-    (tmp_path / "bad" / "rounds.jsonl").write_text("{}\n")
+    spoil(a_run(tmp_path / "bad").path)
     gallery = Gallery([tmp_path])
     assert gallery.look() == ["good"]
-    assert "not the rounds of a run" in gallery.problems[str(tmp_path / "bad")]
+    (problem,) = gallery.problems
+    assert str(tmp_path / "bad") in problem
+    shutil.rmtree(tmp_path / "bad")
+    a_run(tmp_path / "bad")
+    assert looked(gallery) == ["bad"]
+    assert gallery.problems == []
+
+
+def test_a_run_that_is_given_more_rounds_plans_more(running: RunDirectory) -> None:
+    follower = Follower(running.path, "run")
+    assert follower.view().rounds_planned == 5
+    running.rewrite_scenario(FLEET.replace("rounds: 5", "rounds: 9"))
+    assert follower.view().rounds_planned == 9
+
+
+def test_on_their_own_time_devices_end_before_the_step_and_begin_before_it(tmp_path: Path) -> None:
+    """By hand: 6 s of work and 1 s of waiting before a step of 10 s ends: from 3 s on; for 4 s of work from 5 s."""
+    devices = [
+        a_device(0, waiting_seconds=1.0, compute_seconds=3.0),
+        a_device(1, waiting_seconds=1.0, compute_seconds=1.0),
+    ]
+    scenario = FLEET.replace("rounds: 5", "rounds: 5, schedule: {kind: buffered, buffer: 2}")
+    round_ = Follower(a_run(tmp_path / "run", devices=devices, scenario=scenario).path, "run").round(1)
+    assert [device.timeline[0] for device in round_.devices] == [(3.0, "download"), (5.0, "download")]
+    assert [device.timeline[-1] for device in round_.devices] == [(9.0, "wait"), (9.0, "wait")]
+    assert (round_.own_time, round_.groups) == (True, [])

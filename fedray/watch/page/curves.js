@@ -47,7 +47,8 @@ function draw(place, runs, column, title, divisor) {
 }
 
 export function drawCurves(byTime, byBytes, runs) {
-  const most = (column) => Math.max(0, ...runs.map(({ view }) => view.curve[column].at(-1) ?? 0));
+  const drawn = ({ accuracy }, column) => column.findLast((_, i) => accuracy[i] !== null) ?? 0;
+  const most = (column) => Math.max(0, ...runs.map(({ view }) => drawn(view.curve, view.curve[column])));
   const [time] = unitOf(most("emulated_seconds"), TIMES);
   const [bytes, byteDivisor] = unitOf(most("bytes"), SIZES);
   draw(byTime, runs, "emulated_seconds", `emulated time (${time})`, DIVISORS[time]);

@@ -49,8 +49,9 @@ export class Gantt {
     const scale = (width - MARGIN.left - MARGIN.right) / (view.round_seconds || 1), x = (at) => MARGIN.left + at * scale;
     const gap = pixels > 4 ? 1 : 0;
     rows.forEach((device, row) => {
-      device.timeline.forEach(([start, doing], i) => {
+      device.timeline.forEach(([since, doing], i) => {
         const end = Math.min(device.timeline[i + 1]?.[0] ?? view.round_seconds, view.round_seconds);
+        const start = Math.max(since, 0); // on their own time devices may have begun before the round
         if (!(doing in colours) || end <= start) return;
         context.fillStyle = colours[doing];
         const done = Math.min(Math.max(seconds, start), end);
@@ -69,7 +70,7 @@ export class Gantt {
     const step = roundStep((view.round_seconds * 90) / width);
     for (let tick = 0; tick <= view.round_seconds && step > 0; tick += step) {
       context.textAlign = tick === 0 ? "left" : "center";
-      if (x(tick) < width - 24) context.fillText(duration(tick), x(tick), height - 8);
+      if (x(tick) < width - 24) context.fillText(duration(tick, step), x(tick), height - 8);
     }
   }
 }

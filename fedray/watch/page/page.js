@@ -15,11 +15,13 @@ let chosenRound = null; // null: the latest
 let shownRound = null; // the round on the page, as the server told it
 let asked = ""; // key of the round last asked for
 let curvesAreStale = false;
+let taken = 0; // lines of curves that runs have
 
 function listen() {
   const news = new EventSource("news");
   news.onopen = () => (at("connection").textContent = "live");
   news.onmessage = (event) => take(JSON.parse(event.data));
+  news.addEventListener("runs", (event) => forgetAllBut(JSON.parse(event.data)));
   news.addEventListener("problems", (event) => {
     at("problems").replaceChildren(...JSON.parse(event.data).map((text) => element("li", text)));
   });
@@ -31,11 +33,24 @@ function listen() {
 
 function take(view) {
   const before = runs.get(view.name);
-  runs.set(view.name, { view, index: before?.index ?? runs.size, shown: before?.shown ?? true });
+  runs.set(view.name, { view, index: before?.index ?? taken++, shown: before?.shown ?? true });
   if (selected === null || (!before && runs.get(selected).view.status !== "running" && view.status === "running")) select(view.name);
   showRuns();
   if (JSON.stringify(before?.view.curve) !== JSON.stringify(view.curve)) curvesAreStale = true;
   if (view.name === selected) showSelected();
+}
+
+function forgetAllBut(names) {
+  const gone = [...runs.keys()].filter((name) => !names.includes(name));
+  if (!gone.length) return;
+  gone.forEach((name) => runs.delete(name));
+  curvesAreStale = true;
+  if (!runs.size) {
+    selected = null;
+    at("no-runs").hidden = false;
+    at("runs").hidden = at("content").hidden = true;
+  } else if (runs.has(selected)) showRuns();
+  else select(runs.keys().next().value);
 }
 
 function select(name) {
@@ -63,8 +78,10 @@ function showRuns() {
     const swatch = element("span", undefined, { class: "line" }), line = lineOf(index);
     swatch.style.borderTop = `3px ${line.border} ${line.color}`;
     const cells = [element("td"), element("td"), element("td", view.method), element("td", view.status)];
+    const named = element("div", undefined, { class: "named" });
+    named.append(swatch, name);
     cells[0].append(box);
-    cells[1].append(swatch, name);
+    cells[1].append(named);
     const numbers = [
       `${view.rounds}/${view.rounds_planned}`, accuracy(view.accuracy), duration(view.emulated_seconds),
       size(view.bytes_up + view.bytes_down),
@@ -83,8 +100,8 @@ function showSelected() {
   const facts = {
     [underWay ? `round ${underWay.round} of ${view.rounds_planned}` : `${view.rounds} of ${view.rounds_planned} rounds`]: trained,
     accuracy: accuracy(view.accuracy), "emulated time": duration(view.emulated_seconds),
-    traffic: size(view.bytes_up + view.bytes_down), "waiting, last round": duration(view.waiting_seconds),
-    energy: `${(view.joules / 1000).toFixed(1)} kJ`,
+    traffic: size(view.bytes_up + view.bytes_down), "waiting, last round": view.rounds ? duration(view.waiting_seconds) : "–",
+    energy: view.joules < 1000 ? `${view.joules.toFixed(1)} J` : `${(view.joules / 1000).toFixed(1)} kJ`,
     ...(view.dropped ? { "did not finish": `${view.dropped} times` } : {}),
     ...(underWay?.hosts_lost ? { "hosts lost": `${underWay.hosts_lost}, work was done again` } : {}),
   };
@@ -96,7 +113,7 @@ function showSelected() {
   const log = at("log"), atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 4;
   log.textContent = view.log.join("\n") || "no round is complete yet";
   if (atEnd) log.scrollTop = log.scrollHeight;
-  const latest = underWay?.round ?? view.rounds;
+  const latest = underWay && (underWay.has_devices || !view.rounds) ? underWay.round : view.rounds;
   at("round").max = Math.max(latest, 1);
   at("round").value = chosenRound ?? latest;
   at("latest").setAttribute("aria-pressed", String(chosenRound === null));
@@ -137,7 +154,9 @@ function showRound(view, name) {
     ? `Round ${view.round} is complete: ${duration(view.round_seconds)} of emulated time.`
     : `Round ${view.round} is under way: planned are ${duration(view.round_seconds)}; its moment is ` +
       (underWay?.dilation ? "that of the wall clock." : "the share of its devices that are trained.");
-  if (!view.devices.length) at("round-note").textContent += " Its devices are shown once it is complete.";
+  if (!view.devices.length && !view.complete) at("round-note").textContent += " Its devices are shown once it is complete.";
+  if (view.own_time) at("round-note").textContent += " Devices are on their own time: shown are those whose updates it took.";
+  at("fleet-section").hidden = at("gantt-section").hidden = !view.devices.length;
   at("groups-section").hidden = view.groups.length < 2;
   at("groups").tBodies[0].replaceChildren(...view.groups.map((group) => {
     const row = element("tr");
@@ -156,7 +175,7 @@ function frame() {
     fleet.at(clock.seconds);
     gantt.at(clock.seconds);
     if (document.activeElement !== at("moment")) at("moment").value = (1000 * clock.seconds) / (clock.length || 1);
-    at("moment-number").textContent = duration(clock.seconds);
+    at("moment-number").textContent = duration(clock.seconds, clock.length / 100);
     at("play").textContent = clock.replaying ? "pause" : "play";
   }
   if (curvesAreStale && window.Plotly) {

@@ -1,7 +1,8 @@
 // Numbers and names as people read them.
 
-export function duration(seconds) {
-  if (seconds < 120) return `${seconds.toFixed(1)} s`;
+// `step`: how far apart those are that it is to be told from
+export function duration(seconds, step = 0.1) {
+  if (seconds < 120) return `${seconds.toFixed(Math.max(1, Math.ceil(-Math.log10(step))))} s`;
   const whole = Math.round(seconds), hours = Math.floor(whole / 3600);
   const two = (count) => String(count).padStart(2, "0");
   return `${hours}:${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`;
