@@ -8,6 +8,9 @@
    the same noise; evaluation is left out of both.
 """
 
+import fedray.runtime  # noqa: F401  (sets Ray's switches, so before ray)
+
+# isort: split
 import argparse
 import multiprocessing
 import statistics
@@ -88,11 +91,11 @@ def _experiment(text: str, folder: Path) -> Experiment:
 
 
 def _coordinator(experiment: Experiment, folder: Path, cpus: float) -> ActorHandle:
-    directory = RunDirectory(folder)
-    directory.create(experiment.loaded.to_yaml())
     share = host_share(experiment.scenario.runtime, len(experiment.fleet), cpus, 0)
     actor = ray.remote(num_cpus=0, concurrency_groups={"watch": 2})(Coordinator)
-    return actor.remote(experiment, directory, share)
+    coordinator = actor.remote(experiment, RunDirectory(folder), share)
+    ray.get(coordinator.open.remote(False))
+    return coordinator
 
 
 def _round(coordinator: ActorHandle) -> float:
@@ -105,7 +108,7 @@ class BareLoop:
     """Processes that only train: batch, forward, backward, AdamW."""
 
     def __init__(self, experiment: Experiment, processes: int) -> None:
-        kit = experiment.kit(experiment.method())
+        kit = experiment.kit(experiment.method().adapter())
         assert kit is not None
         context = multiprocessing.get_context("spawn")
         self.devices = len(experiment.fleet)
