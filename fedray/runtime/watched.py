@@ -9,7 +9,7 @@ import numpy as np
 from fedray.errors import UserError
 from fedray.protocol import Ints
 from fedray.results import DeviceRecord, RoundRecord, TrainedDeviceRecord
-from fedray.results.divergence import label_divergence
+from fedray.results.divergence import LabelMixes
 from fedray.scenario.schema import Scenario, Synchronous
 from fedray.telemetry import Snapshot
 from fedray.telemetry.snapshot import (
@@ -51,8 +51,8 @@ class _ProfileTotals:
 class Watched:
     """Responsibilities: add up completed rounds, and say where the run stands."""
 
-    def __init__(self, run: str, scenario: Scenario, histograms: Mapping[int, Sequence[int]] | None) -> None:
-        """`histograms`: examples per label by device, or None where there are no labels."""
+    def __init__(self, run: str, scenario: Scenario, shards: Mapping[int, Sequence[int]] | None) -> None:
+        """`shards`: examples per label by device, or None where there are no labels."""
         most = scenario.telemetry.device_series
         self.run = run
         self.method: str = scenario.method["name"]
@@ -60,8 +60,7 @@ class Watched:
         self.with_devices = scenario.device_count <= most
         # devices on their own time are grouped by the version they started from, and there is no end of versions
         self.most_groups = most if isinstance(scenario.training.schedule, Synchronous) else 0
-        self.histograms = {device: np.array(counts, np.int64) for device, counts in (histograms or {}).items()}
-        self.whole = sum(self.histograms.values(), np.zeros(1, np.int64))
+        self.mixes = LabelMixes(shards or {})
         self.profiles: defaultdict[str, _ProfileTotals] = defaultdict(_ProfileTotals)
         self.dropped: Counter[str] = Counter()
         self.rejected: Counter[str] = Counter()
@@ -148,13 +147,11 @@ class Watched:
         if len(members) > self.most_groups:
             return ()
         return tuple(
-            GroupSeries(group, len(devices), devices[0].inner_rounds, self._divergence(devices))
+            GroupSeries(
+                group, len(devices), devices[0].inner_rounds, self.mixes.divergence([device.id for device in devices])
+            )
             for group, devices in sorted(members.items())
         )
-
-    def _divergence(self, devices: Sequence[DeviceRecord]) -> float | None:
-        held = [self.histograms[device.id] for device in devices if device.id in self.histograms]
-        return label_divergence(np.sum(held, axis=0), self.whole) if held else None
 
 
 def _device_series(line: TrainedDeviceRecord) -> DeviceSeries:

@@ -14,13 +14,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from fedray.errors import UserError
 from fedray.results import DeviceRecord, Progress, RoundRecord, RoundUnderWay, RunDirectory, TrainedDeviceRecord
+from fedray.results.divergence import LabelMixes
 from fedray.results.lines import round_line
 from fedray.results.rows import parquet_path, parquet_rows, round_record, trained_record
 from fedray.results.thinning import evenly
 from fedray.scenario import load_scenario
 from fedray.scenario.schema import Scenario, Synchronous
 from fedray.watch.growing import GrowingFile
-from fedray.watch.rounds import GroupMixes, round_view
+from fedray.watch.rounds import round_view
 from fedray.watch.views import Curve, RoundView, RunView, UnderWay
 
 MOST_POINTS = 1_000  # of a curve; more are not told apart on a page
@@ -117,8 +118,8 @@ class Follower:
         return [(group.link or fleet.link).kind for group in fleet.groups for _ in range(group.count)]
 
     @cached_property
-    def _mixes(self) -> GroupMixes:
-        return GroupMixes(self.directory.shards() or {})
+    def _mixes(self) -> LabelMixes:
+        return LabelMixes(self.directory.shards() or {})
 
     def _read_scenario(self) -> None:
         """A resumed run may have been given more rounds."""

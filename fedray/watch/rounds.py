@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from fedray.protocol import Ints
 from fedray.results import DeviceRecord
-from fedray.results.divergence import label_divergence
+from fedray.results.divergence import LabelMixes
 from fedray.results.round_devices import RoundDevices, columns
 from fedray.results.thinning import evenly
 from fedray.results.timeline import Change, timelines
@@ -16,27 +15,13 @@ MOST_DEVICES = 2_000  # boards of a grid that a browser moves without stutter
 MOST_GROUPS = 200
 
 
-class GroupMixes:
-    """Responsibilities: say how far a group's labels are from the fleet's."""
-
-    def __init__(self, shards: Mapping[int, Sequence[int]]) -> None:
-        """`shards`: examples per label by device; none where there are no labels."""
-        self.shards = {device: np.array(counts, np.int64) for device, counts in shards.items()}
-        self.whole: Ints = sum(self.shards.values(), np.zeros(1, np.int64))
-
-    def divergence(self, devices: Sequence[int]) -> float | None:
-        """In nats; None if nobody knows what they hold."""
-        held = [self.shards[device] for device in devices if device in self.shards]
-        return label_divergence(np.sum(held, axis=0), self.whole) if held else None
-
-
 def round_view(
     number: int,
     seconds: float,
     devices: Sequence[DeviceRecord],
     losses: Mapping[int, float | None] | None,
     links: Sequence[str],
-    mixes: GroupMixes,
+    mixes: LabelMixes,
     own_time: bool,
 ) -> RoundView:
     """A round of so many seconds; `losses` are None while it is under way, `links` are those of the whole fleet.
@@ -88,7 +73,7 @@ def _device(
     )
 
 
-def _groups(devices: RoundDevices, mixes: GroupMixes) -> list[GroupView]:
+def _groups(devices: RoundDevices, mixes: LabelMixes) -> list[GroupView]:
     found = []
     for group in np.unique(devices.groups)[:MOST_GROUPS].tolist():
         mine = devices.groups == group
