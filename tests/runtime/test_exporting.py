@@ -8,6 +8,8 @@ import subprocess
 import time
 import urllib.request
 from collections import defaultdict
+from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -15,14 +17,15 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from fedray.results import RunDirectory
+from tests.results.pages import a_device, a_round, a_run
 
 NEW_YEAR = 946_684_800  # 2000-01-01 UTC
 
 
-def test_every_round_is_a_moment_of_emulated_time(run, plain: Path, fedray, tmp_path: Path) -> None:
+def test_every_round_is_a_moment_of_emulated_time(fedray, tmp_path: Path) -> None:
     """Two runs in one file; the oracle is prometheus-client's own parser."""
-    for name, rank in (("first", 1), ("second", 2)):
-        run(f"method.rank={rank}", f"method.lora_alpha={2 * rank}", name=name, scenario=plain)
+    for name, devices in (("first", 8), ("second", 4)):
+        a_run(tmp_path / name, devices=[a_device(number) for number in range(devices)])
     out = tmp_path / "runs.txt"
     done = fedray("export", tmp_path / "first", tmp_path / "second", "--openmetrics", out)
     assert done.code == 0, done.err
@@ -33,15 +36,14 @@ def test_every_round_is_a_moment_of_emulated_time(run, plain: Path, fedray, tmp_
     for name in ("first", "second"):
         records = RunDirectory(tmp_path / name).rounds()
         rounds = [s for s in found["fedray_round"] if s.labels["run"] == name]
-        assert [sample.value for sample in rounds] == [1, 2]
+        assert [sample.value for sample in rounds] == [1, 2, 3]
         times = [float(sample.timestamp) - NEW_YEAR for sample in rounds]
         assert times == pytest.approx([record.emulated_seconds for record in records], abs=1e-5)
         sent = defaultdict(float)
         for sample in found["fedray_traffic_bytes"]:
             if (sample.labels["run"], sample.labels["direction"]) == (name, "up"):
                 sent[float(sample.timestamp)] += sample.value
-        assert list(sent.values()) == [records[0].bytes_up, records[0].bytes_up + records[1].bytes_up]
-    assert not found["fedray_accuracy_ratio"]  # nothing was learned, so nothing is claimed
+        assert list(sent.values()) == list(accumulate(record.bytes_up for record in records))
 
 
 @pytest.mark.slow
@@ -82,8 +84,14 @@ def test_a_real_prometheus_knows_what_the_summary_says(run, fedray, tmp_path: Pa
         server.wait()
 
 
-def test_what_cannot_be_exported_is_said_and_nothing_written(run, plain: Path, fedray, tmp_path: Path) -> None:
-    run(name="one/same", scenario=plain)
+def test_a_run_that_learned_nothing_claims_no_accuracy(fedray, tmp_path: Path) -> None:
+    a_run(tmp_path / "run", rounds=[replace(a_round(1, 8), accuracy=None, loss=None)])
+    assert fedray("export", tmp_path / "run", "--openmetrics", tmp_path / "out.txt").code == 0
+    assert "fedray_accuracy_ratio{" not in (tmp_path / "out.txt").read_text()
+
+
+def test_what_cannot_be_exported_is_said_and_nothing_written(fedray, tmp_path: Path) -> None:
+    a_run(tmp_path / "one" / "same")
     out = tmp_path / "out.txt"
     (tmp_path / "two").mkdir()
     shutil.copytree(tmp_path / "one" / "same", tmp_path / "two" / "same")
