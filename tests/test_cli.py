@@ -75,6 +75,24 @@ def test_legend_plans_a_shorter_round_than_fedit_and_spares_the_slow(fedray) -> 
     assert sum(device["depth"] for device in slowest) < sum(device["depth"] for device in fastest) / 2
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["runn"], "No such command 'runn'. Did you mean 'run'?; see fedray --help"),
+        (["run", "--sett", "a=1"], "No such option: --sett (Possible options: --quiet, --set); see fedray run --help"),
+        (["plan"], "Missing argument 'SCENARIO'; see fedray plan --help"),
+        (
+            ["plan", QUICKSTART, "--round", "0"],
+            "Invalid value for '--round': Input should be greater than or equal to 1",
+        ),
+    ],
+)
+def test_a_wrong_word_on_the_command_line_is_one_line(fedray, words, said) -> None:
+    result = fedray(*words)
+    assert (result.code, result.out, len(result.err.splitlines())) == (2, "", 1)
+    assert result.err.startswith(said)
+
+
 def test_brackets_in_a_path_are_no_markup(fedray, monkeypatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     folder = Path("a[red]b[/x]")

@@ -19,7 +19,6 @@ INTERRUPTED = 130  # exit code
 
 app = typer.Typer(
     help="Emulate a fleet of edge devices on Ray and fine-tune language models across it with federated LoRA.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -48,12 +47,13 @@ for command in COMMANDS:
 def main() -> NoReturn:
     """Run a command; every failure a user can meet is one plain message and an exit code."""
     warnings.simplefilter("ignore", FutureWarning)  # between libraries; nothing a user of fedray could do
+    words = sys.argv[1:] or ["--help"]
     try:
-        app()
-    except SystemExit as leaving:
-        if leaving.code == INTERRUPTED:
-            say("interrupted", err)
-        raise
+        code = app(words, standalone_mode=False)
+    except typer.TyperException as error:
+        command = [words[0]] if words[0] in {command.__name__ for command in COMMANDS} else []
+        say(f"{error.format_message().rstrip('.')}; see {' '.join(['fedray', *command, '--help'])}", err)
+        sys.exit(2)
     except UserError as error:
         say(str(error), err)
         sys.exit(2)
@@ -63,4 +63,6 @@ def main() -> NoReturn:
     except RunInterruptedError as error:
         say(str(error), err)
         sys.exit(INTERRUPTED)
-    sys.exit(0)
+    if code == INTERRUPTED:
+        say("interrupted", err)
+    sys.exit(code)

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 
@@ -35,11 +35,10 @@ class RunDisplay:
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("devices"),
+            TextColumn("{task.fields[done]}"),
         )
         self.bar = Bar(*columns, console=console, transient=True, disable=quiet or not console.is_terminal)
-        self.task = self.bar.add_task("starting hosts", total=None)
+        self.task = self.bar.add_task("starting hosts", total=None, done="")
 
     def __enter__(self) -> RunDisplay:
         self.say("reading data and model, starting Ray")
@@ -75,7 +74,15 @@ class RunDisplay:
     def progressed(self, progress: Progress) -> None:
         evaluating = progress.planned and progress.trained == progress.planned
         what = "evaluating" if evaluating else f"round {progress.round}/{self.rounds}"
-        self.bar.update(self.task, description=what, completed=progress.trained, total=progress.planned or None)
+        if progress.passed is None or evaluating:
+            total, completed, done = (
+                progress.planned,
+                float(progress.trained),
+                f"{progress.trained}/{progress.planned} devices",
+            )
+        else:
+            total, completed, done = 1, progress.passed, f"{progress.passed:.0%} of its time on the wall"
+        self.bar.update(self.task, description=what, completed=completed, total=total or None, done=done)
         if progress.hosts_lost > self.lost:
             self.lost = progress.hosts_lost
             self.say(f"a host died ({self.lost} so far): its unfinished devices are trained again, nothing is lost")

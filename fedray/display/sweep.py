@@ -96,7 +96,8 @@ class SweepDisplay:
     def progressed(self, progress: Progress) -> None:
         row = self._current
         evaluating = progress.planned and progress.trained == progress.planned
-        row.status = "evaluating" if evaluating else f"training {progress.trained}/{progress.planned}"
+        done = f"{progress.trained}/{progress.planned}" if progress.passed is None else f"{progress.passed:.0%}"
+        row.status = "evaluating" if evaluating else f"training {done}"
         if progress.hosts_lost > row.hosts_lost:
             row.hosts_lost = progress.hosts_lost
             self._say(f"{row.name}: a host died: its unfinished devices are trained again, nothing is lost")

@@ -141,12 +141,16 @@ class RoundUnderWay:
 
 @dataclass(frozen=True)
 class Progress:
-    """progress.json: trainings done of those of the round under way, and hosts lost since the run began."""
+    """progress.json: trainings done of those of the round under way, and hosts lost since the run began.
+
+    `passed` is the share of the round's planned time that is over, under the wall clock, where devices go on at once.
+    """
 
     round: int
     trained: int
     planned: int
     hosts_lost: int
+    passed: float | None = None
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """A round's work, cut into chunks for the hosts and gathered again."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -31,12 +32,15 @@ class Fieldwork:
         self.hosts = hosts
         self._tell = tell
         self._progress = Progress(rounds_completed, 0, 0, 0)
+        self._began = 0.0  # the round under way
+        self._pacing: Pacing | None = None
         self._counting = Lock()
 
     @property
     def progress(self) -> Progress:
         """Where the round under way stands."""
-        return replace(self._progress, hosts_lost=self.hosts.deaths)
+        passed = self._pacing.share_passed(time.monotonic() - self._began) if self._pacing else None
+        return replace(self._progress, hosts_lost=self.hosts.deaths, passed=passed)
 
     def train(
         self,
@@ -55,6 +59,7 @@ class Fieldwork:
         inner_rounds = {group.id: group.inner_rounds for group in step.plan.groups}
         planned = sum(inner_rounds[assignment.group] for assignment in assignments)
         self._progress = Progress(round_, 0, planned, 0)
+        self._began, self._pacing = time.monotonic(), pacing
         self._tell(self.progress)
         fold = ray.put(method.fold())
 

@@ -4,6 +4,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -88,6 +89,7 @@ class Hosts:
         self.share = share
         self.deaths = 0
         self._replacing = Lock()
+        self._calls = count()
         self.actors: list[ActorHandle] = [self._start() for _ in range(share.hosts)]
 
     def map(
@@ -106,6 +108,7 @@ class Hosts:
         deaths = [0] * len(pieces)
         waiting = deque(range(len(pieces)))
         idle = deque(range(len(self.actors)))
+        idle.rotate(-next(self._calls))  # small groups that go on at once do not all meet on the first host
         running: dict[Any, tuple[int, int, ActorHandle]] = {}
         while waiting or running:
             while waiting and idle:

@@ -25,10 +25,16 @@ PROCESS_BYTES = 70e6  # of a device beside what it trains: pages that a fork no 
 
 @dataclass(frozen=True)
 class Pacing:
-    """A round on the wall: wall seconds per emulated second, and every device's errand."""
+    """A round on the wall: wall seconds per emulated second, emulated seconds planned, and every device's errand."""
 
     dilation: float
+    round_seconds: float
     errands: Mapping[int, Errand]
+
+    def share_passed(self, wall_seconds: float) -> float:
+        """How much of the round's planned time is over so long after it began; at most 1."""
+        planned = self.dilation * self.round_seconds
+        return min(1.0, wall_seconds / planned) if planned else 1.0
 
     def outcome(self, enforced: Mapping[int, Enforced]) -> Enforcement:
         """What the round came to."""
@@ -77,7 +83,7 @@ class WallClock:
             (asked / dilation).tolist(),
             strict=True,
         )
-        return Pacing(dilation, {device: Errand(*parts) for device, *parts in rows})
+        return Pacing(dilation, schedule.round_seconds, {device: Errand(*parts) for device, *parts in rows})
 
 
 def require_room(experiment: Experiment, share: HostShare, memory_bytes: float) -> None:

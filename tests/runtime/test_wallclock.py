@@ -82,9 +82,15 @@ def test_a_given_dilation_is_taken_and_a_stand_in_is_not_weighed(small_scenario:
 
 def test_a_round_lasts_as_long_as_its_last_device() -> None:
     enforced = {3: Enforced(1.0, 2.0, 1.0, 4.0, 1, 0), 5: Enforced(1.0, 5.0, 1.5, 7.5, 2, 0)}
-    outcome = Pacing(2.0, {}).outcome(enforced)
+    outcome = Pacing(2.0, 9.0, {}).outcome(enforced)
     assert (outcome.dilation, outcome.round_seconds, outcome.overloads) == (2.0, 7.5, 3)
-    assert Pacing(2.0, {}).outcome({}).round_seconds == 0.0
+    assert Pacing(2.0, 9.0, {}).outcome({}).round_seconds == 0.0
+
+
+def test_how_much_of_a_round_is_over() -> None:
+    pacing = Pacing(2.0, 10.0, {})
+    assert [pacing.share_passed(seconds) for seconds in (0.0, 5.0, 25.0)] == [0.0, 0.25, 1.0]
+    assert Pacing(2.0, 0.0, {}).share_passed(0.0) == 1.0
 
 
 def test_a_roofline_by_hand() -> None:
