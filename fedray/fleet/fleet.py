@@ -42,7 +42,6 @@ class Conditions:
     cells: Ints  # of devices that share their air; -1: a link of its own
     memory_bytes: Floats
     mishaps: Mishaps
-    modes: tuple[str, ...]
 
     @staticmethod
     def concatenate(parts: "Sequence[Conditions]") -> "Conditions":
@@ -51,14 +50,13 @@ class Conditions:
         columns = {
             field.name: np.concatenate([getattr(part, field.name) for part in parts])
             for field in fields(Conditions)
-            if field.name not in ("down", "up", "cells", "mishaps", "modes")
+            if field.name not in ("down", "up", "cells", "mishaps")
         }
         return Conditions(
             down=Lane.concatenate([part.down for part in parts]),
             up=Lane.concatenate([part.up for part in parts]),
             cells=np.concatenate(cells),
             mishaps=Mishaps.concatenate([part.mishaps for part in parts]),
-            modes=tuple(mode for part in parts for mode in part.modes),
             **columns,
         )
 
@@ -96,7 +94,6 @@ class _Group:
             cells=self.links.cells,
             memory_bytes=np.full(count, float(profile.training_memory_bytes)),
             mishaps=mishaps(self.faults, seed, self.index, count, round_),
-            modes=tuple(modes),
         )
 
 
@@ -122,6 +119,10 @@ class Fleet:
     def conditions(self, round_: int) -> Conditions:
         """What is true of every device in a round (rounds count from 1)."""
         return Conditions.concatenate([group.conditions(self.seed, round_) for group in self.groups])
+
+    def modes(self, round_: int) -> tuple[str, ...]:
+        """Every device's power mode in a round."""
+        return tuple(mode for group in self.groups for mode in group.modes(self.seed, round_))
 
     def first_moment(self) -> Moment:
         """The world before the first round."""

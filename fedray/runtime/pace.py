@@ -15,10 +15,13 @@ from fedray.scenario.schema import Asynchronous, Buffered, RoundSchedule, Synchr
 
 @dataclass(frozen=True)
 class Step:
-    """A round as it is carried out: who is done, from which state each group started, what is under way after it."""
+    """A round as it is carried out: who is done, in which round and from which state each group started, what is under
+    way after it.
+    """
 
     plan: Plan
     schedule: Schedule
+    began: Mapping[int, int]
     bases: Mapping[int, ServerState]
     sky: Sky
 
@@ -47,7 +50,8 @@ class Lockstep:
     method: Method[Any]
 
     def step(self, round_: int, state: ServerState, sky: Sky, plan: Plan, schedule: Schedule, at: float) -> Step:
-        return Step(plan, schedule, {group.id: state for group in plan.groups}, sky)
+        groups = [group.id for group in plan.groups]
+        return Step(plan, schedule, dict.fromkeys(groups, round_), dict.fromkeys(groups, state), sky)
 
     def merged(self, round_: int, state: ServerState, step: Step, harvest: Harvest) -> ServerState:
         return self.method.apply(state, harvest.aggregate(self.method.fold()))
@@ -73,7 +77,8 @@ class OwnTime:
         landing, left = under_way.land(wanted, at)
         bases = {group.id: states[group.id] for group in landing.plan.groups}
         after = Sky(left, {one: states[one] for one in left.versions}) if left else Sky()
-        return Step(landing.plan, landing.schedule, bases, after)
+        began = {version: version + 1 for version in bases}
+        return Step(landing.plan, landing.schedule, began, bases, after)
 
     def merged(self, round_: int, state: ServerState, step: Step, harvest: Harvest) -> ServerState:
         refused = {rejected.device for rejected in harvest.rejected}

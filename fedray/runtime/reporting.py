@@ -12,19 +12,21 @@ from fedray.learning.evaluation import Score
 from fedray.protocol import Plan
 from fedray.results import DeviceRecord, Enforcement, RoundRecord, RoundUnderWay, TrainedDeviceRecord
 from fedray.runtime.messages import Harvest
+from fedray.runtime.pace import Step
 from fedray.runtime.wallclock import Pacing
 
 
-def device_records(fleet: Fleet, plan: Plan, schedule: Schedule, round_: int) -> list[DeviceRecord]:
-    """One record per assignment, ascending by device."""
-    modes = fleet.conditions(round_).modes
+def device_records(fleet: Fleet, step: Step) -> list[DeviceRecord]:
+    """One record per assignment, ascending by device; a power mode is that of the round in which the device began."""
+    plan, schedule = step.plan, step.schedule
+    modes = {group: fleet.modes(round_) for group, round_ in step.began.items()}
     waiting = schedule.waiting_seconds
     inner_rounds = {group.id: group.inner_rounds for group in plan.groups}
     return [
         DeviceRecord(
             id=assignment.device,
             profile=fleet.devices[assignment.device].profile.name,
-            mode=modes[assignment.device],
+            mode=modes[assignment.group][assignment.device],
             group=assignment.group,
             depth=assignment.spec.depth,
             ranks=assignment.spec.trained_ranks,

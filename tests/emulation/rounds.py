@@ -32,7 +32,6 @@ def truth(memory: tuple[float, ...] = (1e9, 1e9, 1e9)) -> Conditions:
         cells=np.full(3, -1),
         memory_bytes=np.array(memory),
         mishaps=Mishaps.none(3),
-        modes=("a", "b", "c"),
     )
 
 

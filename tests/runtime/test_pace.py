@@ -63,6 +63,17 @@ def test_a_plan_shows_the_devices_of_a_server_step(small_scenario: Path) -> None
     assert {group.id for group in rehearsal.groups} <= {0, 1, 2, 3}
 
 
+def test_a_device_on_its_own_time_has_the_mode_in_which_it_began(small_scenario: Path) -> None:
+    restless = "fleet.groups=[{profile: jetson-tx2, count: 8, modes: {kind: random, redraw_every: 1}}]"
+    experiment = prepare(load_scenario(small_scenario, (FEDIT, BUFFERED, restless, "training.rounds=6")))
+    devices = [device for round_ in (4, 5, 6) for device in rehearse(experiment, round_).devices]
+    assert [device.mode for device in devices] == [
+        experiment.fleet.modes(device.group + 1)[device.id] for device in devices
+    ]
+    per_layer = {(device.mode, round(device.compute_seconds / device.depth, 9)) for device in devices}
+    assert len(per_layer) == len({device.mode for device in devices}) > 1  # a mode has one speed: it is the true one
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
