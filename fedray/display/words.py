@@ -7,9 +7,11 @@ from rich.table import Table
 
 def word_table(words: Iterable[tuple[str, ...]]) -> Table:
     """Names and what they are."""
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for row in words:
         table.add_row(*row)
+    for column in table.columns:
+        column.overflow = "fold"  # a digest or a path is no use without its end
     return table
 
 
