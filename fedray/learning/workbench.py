@@ -1,6 +1,7 @@
 """Where devices train, one after the other, on one shared frozen model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
 
@@ -44,12 +45,13 @@ class Workbench:
         self.model = AdaptedModel(model, kit.shape, kit.spec, torch.device(torch_device))
 
     def move_to(self, torch_device: str, memory_bytes: float = inf) -> None:
-        """Compute there from now on; on a GPU, with at most so much of its memory."""
+        """Compute there from now on, on a GPU with at most so much of its memory; MemoryError if that is too little."""
         device = torch.device(torch_device)
         if device.type == "cuda" and memory_bytes < inf:
-            whole = torch.cuda.get_device_properties(device).total_memory
-            torch.cuda.set_per_process_memory_fraction(min(1.0, memory_bytes / whole), device)
-        self.model.move_to(device)
+            whole = torch.cuda.get_device_properties().total_memory
+            torch.cuda.set_per_process_memory_fraction(min(1.0, memory_bytes / whole))
+        with _plain_memory_errors():
+            self.model.move_to(device)
 
     def train(
         self,
@@ -70,12 +72,18 @@ class Workbench:
         batches = draw_batches(kit.shards[device], kit.train.lengths, steps, kit.batch_size, rng)
         mine = batches[part * steps // parts : (part + 1) * steps // parts]
         noise = generator(kit.seed, Purpose.QUANTISATION, round_, device, part)
-        try:
+        with _plain_memory_errors():
             return train(self.model, assignment, values, kit.train, mine, kit.optimiser, kit.train_head, noise, foreman)
-        except torch.OutOfMemoryError as error:
-            raise MemoryError(str(error).splitlines()[0]) from None
 
     def evaluate(self, spec: AdapterSpec, values: Values, blocks: Sequence[int]) -> list[BlockScore]:
         """Score the numbered blocks of test examples with an adapter."""
         self.model.take_up(spec, values)
         return [evaluate_block(self.model, self.kit.test, self.kit.blocks[block]) for block in blocks]
+
+
+@contextmanager
+def _plain_memory_errors() -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise MemoryError(str(error).splitlines()[0]) from None

@@ -30,13 +30,19 @@ def perform(link: Connection, workbench: Workbench, torch_device: str, task: Tas
     die_with_parent()
     if torch_device != "cpu":
         confine(task.errand.machine_share / SLOT)
-    workbench.move_to(torch_device, task.errand.memory_limit_bytes)
+    too_small = None
+    try:
+        workbench.move_to(torch_device, task.errand.memory_limit_bytes)
+    except MemoryError as error:
+        too_small = error  # which shows when it would train
     link.send(None)  # ready
     keeper = Timekeeper(task.errand, task.assignment.local_steps // task.part[1], link.recv(), dilation)
     trained, failure, sent = None, None, False
     try:
         values = np.frombuffer(link.recv_bytes(), np.float32)
         keeper.downloaded()
+        if too_small:
+            raise too_small
         with interrupted_at(keeper.stops):
             trained = workbench.train(task.assignment, task.round, values, *task.part, foreman=keeper)
         sent = True
