@@ -46,7 +46,7 @@ def test_plan_prints_the_contract(fedray) -> None:
     plan = a_plan(fedray)
     assert set(plan) == PLAN_KEYS
     assert set(plan["groups"][0]) == GROUP_KEYS
-    assert set(plan["devices"][0]) == DEVICE_KEYS | {"outcome"}
+    assert set(plan["devices"][0]) == DEVICE_KEYS | {"outcome", "staleness"}
     assert len(plan["devices"]) == 80
     assert plan["round_seconds"] == pytest.approx(
         max(

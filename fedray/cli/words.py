@@ -11,7 +11,7 @@ PIPED_WIDTH = 140  # columns of a table that goes to a file
 
 out, err = Console(markup=False, highlight=False), Console(stderr=True, markup=False, highlight=False)
 if not out.is_terminal:
-    out.width = PIPED_WIDTH
+    out.width = max(PIPED_WIDTH, out.width)  # or what COLUMNS says
 
 ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="The scenario's YAML file.")]
 Settings = Annotated[

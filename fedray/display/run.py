@@ -66,7 +66,9 @@ class RunDisplay:
             self.say(f"columns of the data that are not used: {', '.join(data.unused_columns)}")
         if experiment.twin:
             self.say(f"all costs are those of {experiment.twin}; {scenario.model.backbone} stands in for its training")
-        if records:
+        if len(records) == self.rounds:
+            self.say(f"complete after round {self.rounds}; --set training.rounds=N gives it more")
+        elif records:
             self.say(f"going on after round {len(records)}")
         if opening.metrics_url:
             self.say(f"metrics at {opening.metrics_url}")

@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 PACKET_BYTES = 1500  # what one line of a mahimahi trace lets pass
 MAX_BYTES = 200_000_000  # of an unpacked file
 MAX_STEP_SECONDS = 86_400.0
+MAX_MBPS = 1e6
 KINDS = (".down", ".up", ".pps", ".json")  # packet traces, and named series
 
 
@@ -156,11 +157,15 @@ def _read(file: Path) -> Iterator[tuple[str, Trace]]:
 def _series(file: Path, text: str) -> Iterator[tuple[str, Trace]]:
     try:
         for name, series in json.loads(text).items():
-            mbps, step = np.array(series["mbps"], np.float64), float(series["dt"])
-            usable = mbps.ndim == 1 and np.isfinite(mbps).all() and (mbps >= 0).all() and mbps.any()
+            mbps, step = np.array(series["mbps"]), series["dt"]
+            numbers = mbps.ndim == 1 and mbps.dtype.kind in "iuf" and isinstance(step, int | float)
+            usable = numbers and ((mbps >= 0) & (mbps <= MAX_MBPS)).all() and mbps.any()
             if not usable or not 0 < step < MAX_STEP_SECONDS:
-                raise TraceError(f"{file}: {name}: rates are at least 0 and not all 0, dt is above 0")
-            yield name, of_rates(np.full(len(mbps), step), mbps)
+                allowed = (
+                    f"rates from 0 to {MAX_MBPS:,.0f}, not all 0, and dt above 0 and below {MAX_STEP_SECONDS:,.0f}"
+                )
+                raise TraceError(f"{file}: {name}: {allowed}, as numbers")
+            yield name, of_rates(np.full(len(mbps), float(step)), mbps.astype(np.float64))
     except TraceError:
         raise
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):

@@ -20,6 +20,7 @@ from fedray.scenario.source import Key, did_you_mean
 AT: Key = ("task", "dataset")
 
 datasets.disable_progress_bars()
+datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what it cannot read is said by us, once
 
 
 @dataclass(frozen=True)

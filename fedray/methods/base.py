@@ -12,14 +12,14 @@ from fedray.adapters import AdapterSpec, BackboneShape, layout_of
 from fedray.aggregation import Aggregate, Fold, PerTensorMean
 from fedray.costs import Pricing
 from fedray.protocol import Assignment, DeviceReport, Duty, Group, Plan, ServerState, View
-from fedray.scenario.schema import Positive, Section
+from fedray.scenario.schema import LARGEST, Positive, Section
 
 
 class MethodSection(Section):
     """Parameters every LoRA method here has."""
 
     rank: Positive = Field(8, description="LoRA rank (the mean over layers where ranks differ).")
-    lora_alpha: float = Field(16.0, gt=0, description="Scaling is lora_alpha / rank, equal on all layers.")
+    lora_alpha: float = Field(16.0, gt=0, le=LARGEST, description="Scaling is lora_alpha / rank, equal on all layers.")
     weights: Literal["examples", "uniform"] = Field("examples", description="What an update weighs in the mean.")
 
     @property

@@ -18,7 +18,7 @@ from fedray.aggregation import Aggregate, Fold, TripletAggregate, TripletMean, t
 from fedray.methods.base import MethodContext, MethodSection, ParameterError
 from fedray.methods.fedsvd import SVDMethod
 from fedray.protocol import Plan, ServerState, TripletSelection, View
-from fedray.scenario.schema import Positive
+from fedray.scenario.schema import LARGEST, Positive
 
 
 class FedARASection(MethodSection):
@@ -30,7 +30,7 @@ class FedARASection(MethodSection):
 
     name: Literal["fedara"]
     rank: Positive = Field(12, description="Rank of every module at the start; it stays in the scaling.")
-    final_rank: float = Field(3.0, gt=0, description="Mean rank of the modules at the end (at most rank).")
+    final_rank: float = Field(3.0, gt=0, le=LARGEST, description="Mean rank of the modules at the end (at most rank).")
     warmup: float = Field(0.05, ge=0, lt=1, description="Share of the rounds before ranks are taken away.")
     final: float = Field(0.25, ge=0, lt=1, description="Share of the rounds, the last ones, at the final rank.")
     arbitration: Literal["top_budget", "threshold"] = Field(
@@ -38,7 +38,9 @@ class FedARASection(MethodSection):
         description="top_budget: the budget's triplets with most votes; threshold: those with half the votes or more.",
     )
     smoothing: float = Field(0.85, ge=0, lt=1, description="Share of the old value in the averages of importance.")
-    orthogonality: float = Field(0.0, ge=0, description="Weight of the orthogonality penalty (AdaLoRA: 0.1).")
+    orthogonality: float = Field(
+        0.0, ge=0, le=LARGEST, description="Weight of the orthogonality penalty (AdaLoRA: 0.1)."
+    )
 
 
 class FedARA(SVDMethod[FedARASection]):

@@ -20,6 +20,7 @@ from fedray.methods.base import Method, MethodContext, MethodSection, ParameterE
 from fedray.methods.capacity import CapacityEstimate
 from fedray.methods.pacing import best_pace
 from fedray.protocol import Assignment, DeviceReport, Floats, GradientNorms, Ints, Plan, Quantisation, View
+from fedray.scenario.schema import LARGEST
 
 GROUP_SIZE = 256  # activations sharing one range
 
@@ -36,7 +37,9 @@ class FedQuadSection(MethodSection):
         "lowest", description="Which tuned layers first: those farthest from the output, or nearest; none: ablation."
     )
     rho: float = Field(0.8, ge=0, lt=1, description="Share of the old value in the moving averages.")
-    waiting_bound: float = Field(0.2, ge=0, description="Mean waiting allowed, as a share of the round's time.")
+    waiting_bound: float = Field(
+        0.2, ge=0, le=LARGEST, description="Mean waiting allowed, as a share of the round's time."
+    )
 
 
 @dataclass(frozen=True)

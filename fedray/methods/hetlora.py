@@ -16,7 +16,7 @@ from fedray.adapters import AdapterSpec, layout_of
 from fedray.aggregation import Fold, NormWeightedMean
 from fedray.methods.base import Method, MethodContext, MethodSection, ParameterError, in_one_group
 from fedray.protocol import Assignment, DeviceReport, Plan, TailDecay, View
-from fedray.scenario.schema import Positive
+from fedray.scenario.schema import LARGEST, Positive
 
 
 class HetLoRASection(MethodSection):
@@ -27,7 +27,9 @@ class HetLoRASection(MethodSection):
     rank: Positive = Field(12, description="The largest rank, of the fastest devices and of the global adapter.")
     min_rank: Positive = Field(4, description="The smallest rank, of the slowest devices.")
     prune: float = Field(0.99, gt=0, le=1, description="A device whose tail fell goes on with floor(prune * rank).")
-    tail_strength: float = Field(5e-3, ge=0, description="Weight of the penalty on the tail (reconstructed).")
+    tail_strength: float = Field(
+        5e-3, ge=0, le=LARGEST, description="Weight of the penalty on the tail (reconstructed)."
+    )
 
 
 class HetLoRA(Method[HetLoRASection]):

@@ -21,7 +21,7 @@ from fedray.methods.capacity import CapacityEstimate
 from fedray.methods.pacing import best_pace
 from fedray.methods.topology import StandingGroups, groups_of
 from fedray.protocol import Assignment, DeviceReport, Floats, Ints, Plan, View
-from fedray.scenario.schema import Positive
+from fedray.scenario.schema import LARGEST, Positive
 
 Choice = tuple[int, int]  # aggregations inside the group, depth
 
@@ -34,15 +34,22 @@ class HierFedLoRASection(MethodSection):
 
     name: Literal["hierfedlora"]
     groups: Positive = Field(8, description="Groups of devices (at most one per device).")
-    spread_weight: float = Field(0.25, ge=0, description="What a spread of speed in a group weighs against divergence.")
+    spread_weight: float = Field(
+        0.25, ge=0, le=LARGEST, description="What a spread of speed in a group weighs against divergence."
+    )
     max_inner_rounds: Positive = Field(4, description="Aggregations inside a group per round, at most.")
     inner_steps: Literal["divided", "fixed"] = Field(
         "divided", description="divided: inner rounds share training.local_steps; fixed: each takes all of them."
     )
     traffic_budget: float = Field(
-        1.0, gt=0, description="Bytes of a device per round, as a multiple of one exchange of the whole adapter."
+        1.0,
+        gt=0,
+        le=LARGEST,
+        description="Bytes of a device per round, as a multiple of one exchange of the whole adapter.",
     )
-    waiting_bound: float = Field(0.2, ge=0, description="Mean waiting of the groups allowed, as a share of the round.")
+    waiting_bound: float = Field(
+        0.2, ge=0, le=LARGEST, description="Mean waiting of the groups allowed, as a share of the round."
+    )
     rho: float = Field(0.8, ge=0, lt=1, description="Share of the old value in the moving averages.")
     depth_gain: float = Field(
         0.5, ge=0, le=10, description="First utility of a choice: depth ** depth_gain, and so on."

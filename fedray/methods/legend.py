@@ -17,7 +17,7 @@ from fedray.costs import Work
 from fedray.methods.base import Method, MethodContext, MethodSection, ParameterError, in_one_group
 from fedray.methods.capacity import CapacityEstimate
 from fedray.protocol import Assignment, DeviceReport, Floats, Plan, View
-from fedray.scenario.schema import Positive
+from fedray.scenario.schema import LARGEST, Positive
 
 Depths = NDArray[np.int64]
 
@@ -34,7 +34,9 @@ class LegendSection(MethodSection):
     depth: Literal["adaptive", "fixed"] = Field("adaptive", description="fixed: every device as deep as memory allows.")
     placement: Literal["deep", "shallow"] = Field("deep", description="Tuned layers next to the output or the input.")
     rho: float = Field(0.8, ge=0, lt=1, description="Share of the old value in the moving averages of capacity.")
-    waiting_bound: float = Field(0.1, ge=0, description="Mean waiting aimed at, as a share of the round's time.")
+    waiting_bound: float = Field(
+        0.1, ge=0, le=LARGEST, description="Mean waiting aimed at, as a share of the round's time."
+    )
 
 
 class Legend(Method[LegendSection]):

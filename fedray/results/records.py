@@ -81,7 +81,8 @@ class DeviceRecord:
     seconds, bytes and joules are sums over the group's `inner_rounds` up to the moment the device stops; waiting is all
     the time of the round that it does nothing. A device whose `memory_bytes` exceed `memory_limit_bytes` does not fit:
     it downloads, fails, and sends nothing. `outcome` is finished, out of memory, vanished, battery empty, upload lost,
-    late (after the deadline) or surplus (after enough others).
+    late (after the deadline) or surplus (after enough others). Under a buffered or asynchronous schedule `group` is the
+    number of server steps before the device began, and `staleness` that of the steps since.
     """
 
     id: int
@@ -103,6 +104,7 @@ class DeviceRecord:
     fits: bool
     inner_rounds: int = 1
     outcome: str = "finished"
+    staleness: int = 0
 
     @property
     def finished(self) -> bool:

@@ -39,14 +39,22 @@ def flattened(scenario: Scenario, method: str) -> Settings:
 
 
 def labels(rows: Sequence[Settings]) -> list[str]:
-    """A name for each row: its method, then every key whose value differs from another row's.
+    """A name for each row: its method, then every key whose value differs from another row's, save what most rows say.
 
     A method's parameter that another method does not have is no difference. Where too much differs to be read, the
     name ends with an ellipsis.
     """
+    usual = {
+        key: value for row in rows for key, value in row.values.items() if 2 * _alike(rows, key, value) > len(rows)
+    }
     names = []
     for row in rows:
-        differing = [key for key in row.values if key != "method.name" and any(_differ(row, s, key) for s in rows)]
+        differing = [
+            key
+            for key, value in row.values.items()
+            if key != "method.name" and any(_differ(row, other, key) for other in rows)
+            if key not in usual or usual[key] != value
+        ]
         words = [f"{key.removeprefix('method.')}={_word(row.values[key])}" for key in differing]
         label = " ".join([row.method, *words])
         names.append(label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 2].rstrip()} …")
@@ -56,6 +64,11 @@ def labels(rows: Sequence[Settings]) -> list[str]:
 def differing_sections(runs: Sequence[Settings]) -> tuple[str, ...]:
     """The sections in which runs differ that should only differ in their method."""
     return tuple(name for name in SETTING if any(run.section(name) != runs[0].section(name) for run in runs))
+
+
+def _alike(rows: Sequence[Settings], key: str, value: object) -> int:
+    """How many rows have this value."""
+    return sum(key in row.values and row.values[key] == value for row in rows)
 
 
 def _differ(row: Settings, other: Settings, key: str) -> bool:

@@ -120,7 +120,7 @@ class Coordinator:
         step = self.pace.step(round_, before.state, before.sky, plan, schedule, moment.seconds)
         pacing = self.wall.pacing(step.plan, step.schedule) if self.wall else None
         fleet = self.experiment.fleet
-        devices = device_records(fleet, step)
+        devices = device_records(fleet, step, round_)
         self.directory.write_current(under_way(round_, moment, step.schedule, devices, pacing), len(fleet))
         self.laps.end("planning")
         harvest = self.fieldwork.train(round_, step, self.method, before.heads, pacing)

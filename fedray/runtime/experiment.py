@@ -233,9 +233,20 @@ def _check_target(experiment: Experiment) -> None:
 
 
 def _check_presence(experiment: Experiment) -> None:
-    if experiment.fleet.opens(experiment.fleet.first_moment(), np.flatnonzero(experiment.examples)) is None:
-        problem = "no device with examples is ever online and charged"
-        raise UserError(experiment.loaded.source.problem(("fleet", "availability"), problem))
+    fleet, eligible = experiment.fleet, np.flatnonzero(experiment.examples)
+    first = fleet.first_moment()
+    if fleet.opens(first, eligible) is not None:
+        return
+    key, problem = ("fleet", "availability"), "no device with examples is ever online and charged"
+    if not any(fleet.batteries.ready(first, device) < inf for device in eligible.tolist()):
+        key, problem = (
+            ("fleet", "battery"),
+            (
+                "no device with examples ever has its reserve; allowed: a start_share of at least reserve_share, "
+                "or charging_watts above 0"
+            ),
+        )
+    raise UserError(experiment.loaded.source.problem(key, problem))
 
 
 def _check_pace(experiment: Experiment) -> None:

@@ -131,7 +131,7 @@ class Hosts:
         return results
 
     def calibrate(self) -> list[Calibration]:
-        """How fast the machine is when all reserved CPUs, or all GPUs, train at once; for hosts under the wall clock."""
+        """How fast the machine is when all its reserved CPUs, or GPUs, train at once; for the wall clock."""
         asked = min(len(self.actors), max(1, int(self.share.processors)))
         processes = 1 if self.share.gpus else max(1, int(self.share.cpus))
         return [calibration for answer in self.map("calibrate", [(processes,)] * asked) for calibration in answer]

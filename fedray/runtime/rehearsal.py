@@ -66,7 +66,7 @@ def rehearse(experiment: Experiment, round_: int) -> Rehearsal:
         moment = experiment.after(moment, schedule)
         method.anticipate()
         method.observe(schedule.reports({}))
-    devices = device_records(experiment.fleet, step)
+    devices = device_records(experiment.fleet, step, round_)
     depths = {device.id: device.depth for device in devices}
     histograms = experiment.label_histograms
     whole = histograms.sum(axis=0)

@@ -16,10 +16,10 @@ from fedray.runtime.pace import Step
 from fedray.runtime.wallclock import Pacing
 
 
-def device_records(fleet: Fleet, step: Step) -> list[DeviceRecord]:
+def device_records(fleet: Fleet, step: Step, round_: int) -> list[DeviceRecord]:
     """One record per assignment, ascending by device; a power mode is that of the round in which the device began."""
     plan, schedule = step.plan, step.schedule
-    modes = {group: fleet.modes(round_) for group, round_ in step.began.items()}
+    modes = {group: fleet.modes(began) for group, began in step.began.items()}
     waiting = schedule.waiting_seconds
     inner_rounds = {group.id: group.inner_rounds for group in plan.groups}
     return [
@@ -43,6 +43,7 @@ def device_records(fleet: Fleet, step: Step) -> list[DeviceRecord]:
             fits=bool(schedule.fits[i]),
             inner_rounds=inner_rounds[assignment.group],
             outcome=schedule.outcomes[i].value,
+            staleness=round_ - step.began[assignment.group],
         )
         for i, assignment in enumerate(plan.assignments)
     ]

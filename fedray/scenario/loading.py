@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from fedray.scenario.overrides import apply_overrides
-from fedray.scenario.schema import Scenario
+from fedray.scenario.schema import Buffered, Scenario
 from fedray.scenario.source import Key, Source, parse_source, read_source
 from fedray.scenario.validation import validate
 
@@ -42,7 +42,24 @@ def load_scenario(path: Path | None, settings: Iterable[str] = ()) -> LoadedScen
     source = apply_overrides(read_source(path) if path else parse_source("defaults", "schema_version: 1"), settings)
     for key in (*PATH_KEYS, *_group_paths(source.data)):
         _make_absolute(source, key, path.parent if path else Path())
-    return LoadedScenario(validate(Scenario, source.data, source), source)
+    scenario = validate(Scenario, source.data, source)
+    _check_counts(scenario, source)
+    return LoadedScenario(scenario, source)
+
+
+def _check_counts(scenario: Scenario, source: Source) -> None:
+    """ScenarioError if more devices are asked for than there are."""
+    training, devices, asked = scenario.training, scenario.device_count, scenario.participant_count
+    if training.participants != "all" and training.participants > devices:
+        allowed = f"all, or at most {devices:,}, the devices of the fleet"
+        raise source.error(("training", "participants"), training.participants, allowed)
+    if isinstance(training.schedule, Buffered) and training.schedule.buffer > asked:
+        allowed = f"at most {asked:,}, the devices under way at a time"
+        raise source.error(("training", "schedule", "buffer"), training.schedule.buffer, allowed)
+    if scenario.topology.groups is not None and scenario.topology.groups > asked:
+        raise source.error(
+            ("topology", "groups"), scenario.topology.groups, f"at most {asked:,}, the devices of a round"
+        )
 
 
 def _group_paths(data: Mapping[str, Any]) -> Iterator[Key]:

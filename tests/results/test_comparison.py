@@ -161,9 +161,16 @@ def test_a_directory_given_twice_counts_once(four, tmp_path: Path) -> None:
     assert len(compare([four[0], again]).runs) == 1
 
 
+def test_what_most_rows_say_is_no_part_of_a_name(four, a_run: Run) -> None:
+    faulty = FEDIT + "\nfleet: {faults: {dropout: 0.2}}"
+    rows = compare([*four, a_run("faulty", 0.9, scenario=faulty)]).rows
+    assert [row.label for row in rows] == ["fedit", "legend", "fedit fleet.faults.dropout=0.2"]
+
+
 def test_rows_are_named_by_label_method_or_run(four, a_run: Run) -> None:
     wide = a_run("wide", 0.9, scenario="method: {name: fedit, rank: 16}")
-    runs = [*four, wide]
+    wider = a_run("wider", 0.9, scenario="method: {name: fedit, rank: 24}")
+    runs = [*four, wide, wider]
     assert compare(runs, baseline="legend").baseline == "legend rank=8"
     assert compare(runs, baseline="fedit rank=16").baseline == "fedit rank=16"
     assert compare(runs, baseline="wide").baseline == "fedit rank=16"

@@ -66,7 +66,12 @@ def test_a_plan_shows_the_devices_of_a_server_step(small_scenario: Path) -> None
 def test_a_device_on_its_own_time_has_the_mode_in_which_it_began(small_scenario: Path) -> None:
     restless = "fleet.groups=[{profile: jetson-tx2, count: 8, modes: {kind: random, redraw_every: 1}}]"
     experiment = prepare(load_scenario(small_scenario, (FEDIT, BUFFERED, restless, "training.rounds=6")))
-    devices = [device for round_ in (4, 5, 6) for device in rehearse(experiment, round_).devices]
+    rehearsals = {round_: rehearse(experiment, round_).devices for round_ in (4, 5, 6)}
+    assert all(
+        device.staleness == round_ - 1 - device.group for round_, found in rehearsals.items() for device in found
+    )
+    devices = [device for found in rehearsals.values() for device in found]
+    assert {device.staleness for device in devices} != {0}
     assert [device.mode for device in devices] == [
         experiment.fleet.modes(device.group + 1)[device.id] for device in devices
     ]

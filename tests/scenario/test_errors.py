@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from fedray.methods import scenario_schema
+
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join(['*' + before] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
 )
@@ -98,6 +100,28 @@ BROKEN = {
         "schema_version: 1\ntask: none\ntraining: {stop: {target_accuracy: 0.5}}\n",
         ["training.stop.target_accuracy", "without data"],
     ),
+    "more asked than there are": (
+        "schema_version: 1\ntraining:\n  participants: 81\n",
+        [":3: training.participants", "given 81", "at most 80"],
+    ),
+    "a buffer that never fills": (
+        "schema_version: 1\ntraining:\n  participants: 8\n  schedule: {kind: buffered}\n",
+        [":4: training.schedule.buffer", "given 10", "at most 8, the devices under way"],
+    ),
+    "more groups than devices": (
+        "schema_version: 1\ntopology: {groups: 9}\ntraining: {participants: 8}\n",
+        [":2: topology.groups", "given 9", "at most 8"],
+    ),
+    "more than any machine holds": ("schema_version: 1\ntraining: {rounds: 10000000000}\n", ["≤ 1000000000"]),
+    "batteries that never suffice": (
+        "schema_version: 1\nfleet:\n  battery: {capacity_wh: 1.0, start_share: 0.1}\n",
+        [":3: fleet.battery", "start_share of at least reserve_share"],
+    ),
+    "nobody ever there": (
+        "schema_version: 1\nfleet:\n  groups: [{profile: jetson-tx2, count: 1}]\n"
+        "  availability: {kind: bernoulli, share: 0.000001}\n",
+        [":4: fleet.availability", "ever online"],
+    ),
     "name that is a path": ("schema_version: 1\nname: ../../etc\n", [":2: name", "matching"]),
 }
 
@@ -116,6 +140,22 @@ def test_a_broken_scenario_gives_one_readable_message(what, fedray, tmp_path: Pa
     for words in said:
         assert words in result.err
     assert "Traceback" not in result.err + result.out
+
+
+def test_every_number_has_a_highest_value() -> None:
+    """A slip of the finger must not overflow somewhere later."""
+
+    def unbounded(node: object, key: str) -> list[str]:
+        if isinstance(node, list):
+            return [found for item in node for found in unbounded(item, key)]
+        if not isinstance(node, dict):
+            return []
+        bounds = {"maximum", "exclusiveMaximum", "const", "enum"}
+        open_above = node.get("type") in ("integer", "number") and not bounds & node.keys()
+        inside = [found for name, child in node.items() for found in unbounded(child, f"{key}.{name}")]
+        return [key, *inside] if open_above else inside
+
+    assert unbounded(scenario_schema(), "scenario") == []
 
 
 def test_every_problem_is_reported_at_once(fedray, tmp_path: Path) -> None:

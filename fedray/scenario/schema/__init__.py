@@ -11,7 +11,7 @@ from fedray.scenario.schema.availability import (
     OnOff,
     RecordedPresence,
 )
-from fedray.scenario.schema.base import Positive, Section, Share, Words
+from fedray.scenario.schema.base import LARGEST, Positive, Section, Share, Words
 from fedray.scenario.schema.costs import Costs, Topology, Twin
 from fedray.scenario.schema.fleet import DefaultMode, DeviceGroup, FixedMode, Fleet, ModePolicy, RandomMode
 from fedray.scenario.schema.links import (
@@ -57,6 +57,7 @@ from fedray.scenario.schema.training import (
 
 __all__ = [
     "BACKBONES",
+    "LARGEST",
     "Always",
     "Asynchronous",
     "Availability",

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from fedray.scenario.schema.base import Chance, Section, Share
+from fedray.scenario.schema.base import LARGEST, Chance, Section, Share
 
 Zone = Annotated[float, Field(ge=-12, le=14)]
 
@@ -20,15 +20,15 @@ class Bernoulli(Section):
 
     kind: Literal["bernoulli"]
     share: Share
-    spell_seconds: float = Field(600.0, ge=1)
+    spell_seconds: float = Field(600.0, ge=1, le=LARGEST)
 
 
 class OnOff(Section):
     """A device is online and offline by turns, each exponentially long (a Markov chain in continuous time)."""
 
     kind: Literal["onoff"]
-    mean_on_seconds: float = Field(gt=1)
-    mean_off_seconds: float = Field(gt=1)
+    mean_on_seconds: float = Field(gt=1, le=LARGEST)
+    mean_off_seconds: float = Field(gt=1, le=LARGEST)
 
 
 class Diurnal(Section):
@@ -41,7 +41,7 @@ class Diurnal(Section):
     kind: Literal["diurnal"]
     from_hour: float = Field(22.0, ge=0, lt=24, description="Local hour at which devices come online.")
     hours: float = Field(8.0, gt=0, le=24, description="For so long.")
-    spread_hours: float = Field(1.0, ge=0, description="Standard deviation of when they come.")
+    spread_hours: float = Field(1.0, ge=0, le=24, description="Standard deviation of when they come.")
     time_zones: Annotated[tuple[Zone, ...], Field(strict=False, min_length=1)] = (0.0,)
     start_hour: float = Field(22.0, ge=0, lt=24)
 
@@ -66,8 +66,8 @@ class Battery(Section):
     Below its reserve a device takes part in no round; one that runs empty in a round has stopped.
     """
 
-    capacity_wh: float = Field(gt=0, description="Watt hours.")
-    charging_watts: float = Field(0.0, ge=0)
+    capacity_wh: float = Field(gt=0, le=LARGEST, description="Watt hours.")
+    charging_watts: float = Field(0.0, ge=0, le=LARGEST)
     reserve_share: Chance = Field(0.2, description="Of the capacity: needed to begin a round.")
     start_share: Chance = Field(1.0, description="Of the capacity: the charge when the run begins.")
 
@@ -76,14 +76,14 @@ class Slowdown(Section):
     """Other work on the device makes its computing so many times as long."""
 
     share: Share
-    factor: float = Field(3.0, gt=1)
+    factor: float = Field(3.0, gt=1, le=LARGEST)
 
 
 class Crash(Section):
     """The device loses what it has computed, reboots at full power, and computes again from the start."""
 
     share: Share
-    reboot_seconds: float = Field(60.0, ge=0)
+    reboot_seconds: float = Field(60.0, ge=0, le=LARGEST)
 
 
 class Corruption(Section):
@@ -94,7 +94,7 @@ class Corruption(Section):
         "sign-flipped",
         description="nan: no numbers; scaled, sign-flipped: its change times factor, or -1; stale: what it received.",
     )
-    factor: float = Field(10.0, gt=0, description="scaled: what the change is multiplied with.")
+    factor: float = Field(10.0, gt=0, le=LARGEST, description="scaled: what the change is multiplied with.")
 
     @model_validator(mode="after")
     def _scaled(self) -> "Corruption":

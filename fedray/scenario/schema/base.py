@@ -11,7 +11,8 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-Positive = Annotated[int, Field(ge=1)]
+LARGEST = 1_000_000_000  # of counts and magnitudes: more is a slip, and overflows somewhere later
+Positive = Annotated[int, Field(ge=1, le=LARGEST)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Chance = Annotated[float, Field(ge=0, le=1)]
 Words = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]

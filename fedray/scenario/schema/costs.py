@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from fedray.scenario.schema.base import Positive, Section, Words
+from fedray.scenario.schema.base import LARGEST, Positive, Section, Words
 
 
 class Twin(Section):
@@ -39,7 +39,9 @@ class Topology(Section):
         "near-iid",
         description="near-iid: label mixes like the fleet's; speed: equally fast devices together; random.",
     )
-    spread_weight: float = Field(0.25, ge=0, description="near-iid: what a spread of speed weighs against divergence.")
+    spread_weight: float = Field(
+        0.25, ge=0, le=LARGEST, description="near-iid: what a spread of speed weighs against divergence."
+    )
     inner_rounds: Positive = Field(1, description="Aggregations per round in a group; divides training.local_steps.")
 
     @model_validator(mode="after")

@@ -36,7 +36,7 @@ class DeviceGroup(Section):
     """So many devices of one profile."""
 
     profile: str = Field(description="A device of the catalogue: `fedray catalog devices`.")
-    count: Positive
+    count: Annotated[int, Field(ge=1, le=1_000_000)]
     modes: ModePolicy = RandomMode(kind="random")
     link: Link | None = Field(None, description="Overrides the fleet's link.")
     availability: Availability | None = Field(None, description="Overrides the fleet's availability.")

@@ -4,16 +4,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from fedray.scenario.schema.base import Positive, Section
+from fedray.scenario.schema.base import LARGEST, Positive, Section
 
 Mbps = Annotated[float, Field(ge=0.001, le=1e6)]
-Distances = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(strict=False, min_length=1)]
+Distances = Annotated[tuple[Annotated[float, Field(gt=0, le=LARGEST)], ...], Field(strict=False, min_length=1)]
 
 
 class AnyLink(Section):
     """What every link has."""
 
-    latency_ms: float = Field(10.0, ge=0, description="Of every transfer, once.")
+    latency_ms: float = Field(10.0, ge=0, le=LARGEST, description="Of every transfer, once.")
     loss: float = Field(0.0, ge=0, lt=1, description="Share of packets lost and sent again: goodput falls by it.")
 
 
@@ -28,7 +28,7 @@ class ConstantLink(AnyLink):
 class DrawnLink(AnyLink):
     """A bandwidth drawn per device, round and direction."""
 
-    up_share: float = Field(1.0, gt=0, description="Upload bandwidth as a share of what is drawn for it.")
+    up_share: float = Field(1.0, ge=1e-6, le=1e6, description="Upload bandwidth as a share of what is drawn for it.")
 
 
 class VaryingLink(DrawnLink):
@@ -55,7 +55,7 @@ class LogNormalLink(DrawnLink):
 
     kind: Literal["lognormal"]
     median_mbps: Mbps
-    spread: float = Field(0.6, ge=0, description="Standard deviation of the log of the bandwidth.")
+    spread: float = Field(0.6, ge=0, le=5, description="Standard deviation of the log of the bandwidth.")
 
 
 class WifiLink(VaryingLink):
@@ -69,8 +69,8 @@ class WifiLink(VaryingLink):
     low_mbps: Mbps = 1.0
     high_mbps: Mbps = 30.0
     distances_m: Distances = (2.0, 8.0, 14.0, 20.0)
-    spread: float = Field(0.35, ge=0, description="Standard deviation of the log of the bandwidth.")
-    latency_ms: float = Field(5.0, ge=0, description="Of every transfer, once.")
+    spread: float = Field(0.35, ge=0, le=5, description="Standard deviation of the log of the bandwidth.")
+    latency_ms: float = Field(5.0, ge=0, le=LARGEST, description="Of every transfer, once.")
     devices_per_cell: Positive | None = Field(
         None,
         description="So many devices, by id, share one access point's air in equal parts; null: none do.",
@@ -86,9 +86,9 @@ class MarkovLink(AnyLink):
     kind: Literal["markov"]
     good_mbps: Mbps
     bad_mbps: Mbps
-    mean_good_seconds: float = Field(60.0, ge=1)
-    mean_bad_seconds: float = Field(10.0, ge=1)
-    up_share: float = Field(1.0, gt=0, description="Upload bandwidth as a share of the state's.")
+    mean_good_seconds: float = Field(60.0, ge=1, le=LARGEST)
+    mean_bad_seconds: float = Field(10.0, ge=1, le=LARGEST)
+    up_share: float = Field(1.0, ge=1e-6, le=1e6, description="Upload bandwidth as a share of the state's.")
 
     @model_validator(mode="after")
     def _ordered(self) -> "MarkovLink":
@@ -107,7 +107,7 @@ class TraceLink(AnyLink):
 
     kind: Literal["trace"]
     path: str = Field(description="A file or a folder, relative to the scenario.")
-    up_share: float = Field(1.0, gt=0, description="Upload bandwidth as a share of the trace's.")
+    up_share: float = Field(1.0, ge=1e-6, le=1e6, description="Upload bandwidth as a share of the trace's.")
 
 
 Link = Annotated[

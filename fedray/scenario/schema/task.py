@@ -4,7 +4,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from fedray.scenario.schema.base import Positive, Section
+from fedray.scenario.schema.base import LARGEST, Positive, Section
 
 
 class StdlibDocs(Section):
@@ -67,7 +67,7 @@ class Dirichlet(Section):
     """Label mixes drawn from Dirichlet(alpha) per label: the smaller alpha, the more skewed."""
 
     kind: Literal["dirichlet"]
-    alpha: float = Field(1.0, gt=0)
+    alpha: float = Field(1.0, gt=0, le=LARGEST)
 
 
 class Pathological(Section):

@@ -4,22 +4,22 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from fedray.scenario.schema.base import Positive, Section, Share
+from fedray.scenario.schema.base import LARGEST, Positive, Section, Share
 
 
 class Optimiser(Section):
     """AdamW, fresh in every round (optimiser state does not survive a round)."""
 
-    learning_rate: float = Field(1e-3, gt=0, description="For the LoRA tensors.")
-    head_learning_rate: float = Field(1e-2, gt=0, description="For the classification head.")
-    weight_decay: float = Field(0.0, ge=0)
+    learning_rate: float = Field(1e-3, gt=0, le=LARGEST, description="For the LoRA tensors.")
+    head_learning_rate: float = Field(1e-2, gt=0, le=LARGEST, description="For the classification head.")
+    weight_decay: float = Field(0.0, ge=0, le=LARGEST)
 
 
 class Stop(Section):
     """End before the last round."""
 
     target_accuracy: Share | None = Field(None, description="Stop once the evaluated accuracy reaches this.")
-    emulated_hours: Annotated[float, Field(gt=0)] | None = Field(
+    emulated_hours: Annotated[float, Field(gt=0, le=LARGEST)] | None = Field(
         None, description="Stop once so much emulated time passed."
     )
 
@@ -27,9 +27,11 @@ class Stop(Section):
 class Policy(Section):
     """When a round ends: when everybody is through, or sooner. What the others have done by then is wasted."""
 
-    deadline_seconds: float | None = Field(None, gt=0, description="After so long; null: never before all are through.")
+    deadline_seconds: float | None = Field(
+        None, gt=0, le=LARGEST, description="After so long; null: never before all are through."
+    )
     over_selection: float = Field(
-        1.0, ge=1, description="Ask so many times `participants`, and end once that many updates are in."
+        1.0, ge=1, le=LARGEST, description="Ask so many times `participants`, and end once that many updates are in."
     )
 
 
@@ -48,8 +50,8 @@ class Buffered(Section):
 
     kind: Literal["buffered"]
     buffer: Positive = 10
-    server_learning_rate: float = Field(1.0, gt=0)
-    staleness_exponent: float = Field(0.5, ge=0)
+    server_learning_rate: float = Field(1.0, gt=0, le=LARGEST)
+    staleness_exponent: float = Field(0.5, ge=0, le=LARGEST)
 
 
 class Asynchronous(Section):
@@ -60,7 +62,7 @@ class Asynchronous(Section):
 
     kind: Literal["asynchronous"]
     mixing: float = Field(0.6, gt=0, le=1)
-    staleness_exponent: float = Field(0.5, ge=0)
+    staleness_exponent: float = Field(0.5, ge=0, le=LARGEST)
 
 
 RoundSchedule = Annotated[Synchronous | Buffered | Asynchronous, Field(discriminator="kind")]
@@ -92,10 +94,10 @@ class Runtime(Section):
 
     hosts: Positive | Literal["auto"] = Field("auto", description="Host actors; auto: one per free CPU slot.")
     devices_per_host: Positive | Literal["auto"] = Field("auto", description="1: one actor per device.")
-    cpus_per_host: Annotated[float, Field(ge=0)] | Literal["auto"] = Field(
+    cpus_per_host: Annotated[float, Field(ge=0, le=LARGEST)] | Literal["auto"] = Field(
         "auto", description="CPUs Ray reserves for a host; auto: one, or an equal share when hosts outnumber CPUs."
     )
-    gpus_per_host: Annotated[float, Field(ge=0)] | Literal["auto"] = Field(
+    gpus_per_host: Annotated[float, Field(ge=0, le=LARGEST)] | Literal["auto"] = Field(
         0.0,
         description="GPUs Ray reserves for a host; with any, training is on CUDA; auto: the cluster's, in equal parts.",
     )
@@ -125,6 +127,6 @@ class Telemetry(Section):
         None, description="Serve metrics there while the run goes on; 0: any free port; null: do not."
     )
     prometheus_bind: str = Field("127.0.0.1", description="Address to serve metrics on.")
-    device_series: Annotated[int, Field(ge=0)] = Field(
+    device_series: Annotated[int, Field(ge=0, le=LARGEST)] = Field(
         1000, description="Largest fleet whose devices have series of their own; above it there are those by profile."
     )
