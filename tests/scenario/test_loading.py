@@ -80,3 +80,9 @@ def test_plain_data_survives_reading(value) -> None:
 def test_any_text_is_data_or_one_plain_error(text: str) -> None:
     with contextlib.suppress(ScenarioError):
         assert isinstance(parse_source("test", text).data, dict)
+
+
+def test_as_many_as_there_are_may_be_asked_for() -> None:
+    everybody = ("training.participants=80", "training.schedule={kind: buffered, buffer: 80}")
+    assert load_scenario(None, everybody).scenario.participant_count == 80
+    assert load_scenario(None, ("topology.groups=80",)).scenario.topology.groups == 80
