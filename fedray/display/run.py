@@ -76,15 +76,10 @@ class RunDisplay:
     def progressed(self, progress: Progress) -> None:
         evaluating = progress.planned and progress.trained == progress.planned
         what = "evaluating" if evaluating else f"round {progress.round}/{self.rounds}"
-        if progress.passed is None or evaluating:
-            total, completed, done = (
-                progress.planned,
-                float(progress.trained),
-                f"{progress.trained}/{progress.planned} devices",
-            )
-        else:
-            total, completed, done = 1, progress.passed, f"{progress.passed:.0%} of its time on the wall"
-        self.bar.update(self.task, description=what, completed=completed, total=total or None, done=done)
+        whole, gone, words = progress.planned, float(progress.trained), f"{progress.trained}/{progress.planned} devices"
+        if progress.passed is not None and not evaluating:
+            whole, gone, words = 1, progress.passed, f"{progress.passed:.0%} of its time on the wall"
+        self.bar.update(self.task, description=what, completed=gone, total=whole or None, done=words)
         if progress.hosts_lost > self.lost:
             self.lost = progress.hosts_lost
             self.say(f"a host died ({self.lost} so far): its unfinished devices are trained again, nothing is lost")

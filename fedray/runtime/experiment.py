@@ -237,16 +237,11 @@ def _check_presence(experiment: Experiment) -> None:
     first = fleet.first_moment()
     if fleet.opens(first, eligible) is not None:
         return
-    key, problem = ("fleet", "availability"), "no device with examples is ever online and charged"
+    part, problem = "availability", "no device with examples is ever online and charged"
     if not any(fleet.batteries.ready(first, device) < inf for device in eligible.tolist()):
-        key, problem = (
-            ("fleet", "battery"),
-            (
-                "no device with examples ever has its reserve; allowed: a start_share of at least reserve_share, "
-                "or charging_watts above 0"
-            ),
-        )
-    raise UserError(experiment.loaded.source.problem(key, problem))
+        enough = "a start_share of at least reserve_share, or charging_watts above 0"
+        part, problem = "battery", f"no device with examples ever has its reserve; allowed: {enough}"
+    raise UserError(experiment.loaded.source.problem(("fleet", part), problem))
 
 
 def _check_pace(experiment: Experiment) -> None:
