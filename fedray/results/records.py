@@ -145,7 +145,8 @@ class RoundUnderWay:
 class Progress:
     """progress.json: trainings done of those of the round under way, and hosts lost since the run began.
 
-    `passed` is the share of the round's planned time that is over, under the wall clock, where devices go on at once.
+    `passed` is the share of the round's planned time that is over, under the wall clock, where devices go on at once;
+    it is told to who asks, and not written.
     """
 
     round: int
