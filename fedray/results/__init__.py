@@ -4,27 +4,24 @@ from fedray.results.comparison import ComparedRow, ComparedRun, Comparison, Stat
 from fedray.results.digest import result_digest
 from fedray.results.fidelity import Fidelity, fidelity
 from fedray.results.records import (
+    DeviceAccuracy,
     DeviceRecord,
     Enforced,
     Enforcement,
     Progress,
     RoundRecord,
     RoundUnderWay,
-    Status,
-    Summary,
-    Tally,
-    Target,
     TrainedDeviceRecord,
-    reached,
-    summarise,
 )
 from fedray.results.run_directory import RunDirectory
+from fedray.results.summary import Split, Status, Steps, Summary, Tally, Target, reached, summarise
 from fedray.results.sweep_directory import SweepDirectory, SweepRecord, expand
 
 __all__ = [
     "ComparedRow",
     "ComparedRun",
     "Comparison",
+    "DeviceAccuracy",
     "DeviceRecord",
     "Enforced",
     "Enforcement",
@@ -33,8 +30,10 @@ __all__ = [
     "RoundRecord",
     "RoundUnderWay",
     "RunDirectory",
+    "Split",
     "Statistic",
     "Status",
+    "Steps",
     "Summary",
     "SweepDirectory",
     "SweepRecord",

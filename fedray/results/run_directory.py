@@ -18,10 +18,10 @@ from fedray.results.records import (
     Progress,
     RoundRecord,
     RoundUnderWay,
-    Summary,
     TrainedDeviceRecord,
 )
 from fedray.results.rows import device_row, parquet_path, parquet_rows, round_record, trained_record, write_parquet
+from fedray.results.summary import Summary
 
 _SUMMARY = TypeAdapter(Summary)
 

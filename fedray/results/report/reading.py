@@ -10,9 +10,10 @@ import numpy as np
 from fedray.errors import UserError
 from fedray.protocol import Ints
 from fedray.results.comparison import ComparedRun, Comparison
-from fedray.results.records import RoundRecord, Summary
+from fedray.results.records import RoundRecord
 from fedray.results.round_devices import RoundDevices, columns
 from fedray.results.run_directory import RunDirectory
+from fedray.results.summary import Summary
 
 
 @dataclass(frozen=True)

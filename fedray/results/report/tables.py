@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Sequence
 
 from fedray.results.quantities import duration, size
-from fedray.results.records import RoundRecord, Target
+from fedray.results.records import RoundRecord
 from fedray.results.report.markup import Element, element
 from fedray.results.report.reading import ReportedRun
+from fedray.results.summary import Target
 
 RESULTS = (
     "run, result digest (SHA-256)",

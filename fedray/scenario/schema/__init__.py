@@ -40,6 +40,7 @@ from fedray.scenario.schema.task import (
     SizeSkewed,
     StdlibDocs,
     Task,
+    Validation,
     dataset_kinds,
 )
 from fedray.scenario.schema.training import (
@@ -111,6 +112,7 @@ __all__ = [
     "Training",
     "Twin",
     "UniformLink",
+    "Validation",
     "WifiLink",
     "Words",
     "dataset_kinds",

@@ -18,7 +18,10 @@ class Optimiser(Section):
 class Stop(Section):
     """End before the last round."""
 
-    target_accuracy: Share | None = Field(None, description="Stop once the evaluated accuracy reaches this.")
+    target: Share | None = Field(
+        None, description="Stop once the score (accuracy on the validation examples, else on the test's) holds this."
+    )
+    hold: Positive = Field(3, description="Evaluations in a row that have to reach the target.")
     emulated_hours: Annotated[float, Field(gt=0, le=LARGEST)] | None = Field(
         None, description="Stop once so much emulated time passed."
     )
