@@ -1,7 +1,7 @@
 """HetLoRA's fold (arXiv 2401.06432): updates weigh by the norm of their product B A, smaller ranks count as zero."""
 
 from collections.abc import Mapping
-from math import sqrt
+from math import ldexp, sqrt
 from typing import Literal, Self
 
 import numpy as np
@@ -93,4 +93,4 @@ def product_norms(layout: Layout, values: Values) -> Mapping[str, float]:
 
 def _steps(norm: float) -> int:
     """A norm as an integer weight: at least 1, so that a fold of nothing but zero products has a mean."""
-    return min(max(round(norm * 2**NORM_BITS), 1), 2 ** (LIMBS * LIMB_BITS) - 1)
+    return min(max(round(ldexp(norm, NORM_BITS)), 1), (1 << LIMBS * LIMB_BITS) - 1)

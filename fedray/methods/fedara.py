@@ -29,7 +29,7 @@ class FedARASection(MethodSection):
     """
 
     name: Literal["fedara"]
-    aggregation: Literal["holders"] = Field(  # type: ignore[assignment]
+    aggregation: Literal["holders"] = Field(
         "holders", description="A triplet's mean is over the devices that selected it."
     )
     rank: Positive = Field(12, description="Rank of every module at the start; it stays in the scaling.")

@@ -30,9 +30,7 @@ class HetLoRASection(MethodSection):
         "adapter",
         description="adapter: one weight per update, from all its modules; module: each module weighs by its own norm.",
     )
-    aggregation: Literal["zero-pad"] = Field(  # type: ignore[assignment]
-        "zero-pad", description="Ranks that a device does not hold count as zero."
-    )
+    aggregation: Literal["zero-pad"] = Field("zero-pad", description="Ranks that a device does not hold count as zero.")
     rank: Positive = Field(8, description="The largest rank, of the fastest devices and of the global adapter.")
     min_rank: Positive = Field(2, description="The smallest rank, of the slowest devices.")
     prune: float = Field(0.99, gt=0, le=1, description="A device whose tail fell goes on with floor(prune * rank).")

@@ -123,6 +123,7 @@ def by_module(layout: Layout) -> NormWeightedMean:
     return NormWeightedMean(layout, "module")
 
 
+@settings(deadline=None)
 @given(
     st.integers(0, 2**32 - 1),
     st.integers(1, 8),
@@ -225,6 +226,7 @@ def test_hetlora_by_module_weighs_each_module_by_its_own_norm_and_the_head_by_al
         assert result[entry.span] == pytest.approx(expected, rel=1e-6), entry
 
 
+@settings(deadline=None)
 @given(st.floats(-4, 3), st.floats(-4, 3))
 def test_a_norms_weight_errs_by_less_than_a_ten_thousandth(one, other) -> None:
     """Norms from 1e-4 to 1e3, both of them; oracle: floating point."""
@@ -241,6 +243,7 @@ def test_a_norms_weight_errs_by_less_than_a_ten_thousandth(one, other) -> None:
     assert fold.weights[0] / 2**30 == pytest.approx(sum(norms), rel=1e-5)
 
 
+@settings(deadline=None)
 @given(count=st.integers(1, MAX_UPDATES - 1), factor=st.floats(0, 63.99), sign=st.sampled_from([-1, 1]))
 def test_as_many_updates_as_a_norm_weighted_fold_takes_cannot_overflow(count, factor, sign) -> None:
     """A fold merged with itself again and again; oracle: Python's integers."""

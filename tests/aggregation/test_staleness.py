@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedray.adapters import AdapterSpec, Layout, layout_of
@@ -101,6 +101,7 @@ def an_update(device: int, depth: int, rank: int, rng: np.random.Generator) -> U
     return Update(device, layout, rng.normal(0, 1, layout.size).astype(np.float32))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.sampled_from([PerTensorMean, ZeroPaddedMean, NormWeightedMean]))
 def test_a_buffer_of_fresh_updates_is_the_folds_own_aggregate(seed, count, kind) -> None:
     """Oracle: a synchronous round, whatever each device holds and however the method pads and weighs."""
@@ -115,6 +116,7 @@ def test_a_buffer_of_fresh_updates_is_the_folds_own_aggregate(seed, count, kind)
     np.testing.assert_allclose(step.values, whole.values, atol=1e-6)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([PerTensorMean, ZeroPaddedMean, NormWeightedMean]))
 def test_versions_without_a_discount_and_with_one_base_are_one_round(seed, kind) -> None:
     """Oracle: folding all updates at once; how they are divided into versions must not matter then."""
@@ -131,6 +133,7 @@ def test_versions_without_a_discount_and_with_one_base_are_one_round(seed, kind)
     np.testing.assert_allclose(step.values, whole.values, atol=1e-6)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_fedbuff_is_the_papers_sum_over_updates_where_every_device_holds_everything(seed) -> None:
     """Oracle: current + rate / K * sum of discount * (update - base), update by update (arXiv 2106.06639)."""

@@ -55,6 +55,7 @@ def test_fedits_ablations() -> None:
     assert {assignment.weight for assignment in plan.assignments} == {1}
 
 
+@settings(deadline=None)
 @given(layers=st.integers(1, 40), mean=st.integers(1, 64), share=st.floats(0.01, 1), data=st.data())
 def test_ranks_never_fall_towards_the_output_and_spend_the_budget_exactly(layers, mean, share, data) -> None:
     budget = max(layers, int(share * layers * mean))
@@ -65,6 +66,7 @@ def test_ranks_never_fall_towards_the_output_and_spend_the_budget_exactly(layers
     assert min(ranks) >= least
 
 
+@settings(deadline=None)
 @given(rank=st.integers(1, 64), share=st.floats(0.01, 1), form=st.sampled_from(["increasing", "uniform", "decreasing"]))
 def test_legends_ranks_stay_within_their_budget_or_are_refused(rank, share, form) -> None:
     method = legend(rank=rank, rank_budget=share, min_rank=1, ranks=form)
