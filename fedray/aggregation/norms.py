@@ -14,6 +14,7 @@ from fedray.protocol import Ints, Update, Values
 NORM_BITS = 30  # a weight is a norm in steps of 2**-30: 5e-6 of a norm of 1e-4, the smallest that matters
 LIMB_BITS = 14  # a weight is summed in limbs of 14 bits, so that a product with a value stays below 2**44
 LIMBS = 3  # for norms below 2**(3 * 14 - 30) = 4096; a larger one counts as 4096
+LIMB_MASK = (1 << LIMB_BITS) - 1
 SHIFTS = tuple(limb * LIMB_BITS for limb in range(LIMBS))
 VALUE_BITS = 24  # a value, below MAGNITUDE_LIMIT, takes 30 bits
 MAX_UPDATES = 2 ** (63 - VALUE_BITS - LIMB_BITS) // MAGNITUDE_LIMIT  # 524,288 of the largest products fit 64 bits
@@ -46,8 +47,9 @@ class NormWeightedMean:
         places = self.layout.positions_of(update.layout)
         weights = self._weights(update)
         fixed = np.rint(np.ldexp(update.values.astype(np.float64), VALUE_BITS)).astype(np.int64)
+        sent = weights[places]
         for limb, shift in enumerate(SHIFTS):
-            self.sums[limb, places] += fixed * ((weights[places] >> shift) % 2**LIMB_BITS)
+            self.sums[limb, places] += fixed * ((sent >> shift) & LIMB_MASK)
         self.weights += weights
         self.held[places] = True
 
