@@ -5,6 +5,7 @@ from fedray.results.device_accuracy import summarise_devices
 from fedray.results.digest import result_digest
 from fedray.results.fidelity import Fidelity, fidelity
 from fedray.results.records import (
+    AdapterOrigin,
     DeviceAccuracy,
     DeviceRecord,
     Enforced,
@@ -19,6 +20,7 @@ from fedray.results.summary import Split, Status, Steps, Summary, Tally, Target,
 from fedray.results.sweep_directory import SweepDirectory, SweepRecord, expand
 
 __all__ = [
+    "AdapterOrigin",
     "ComparedRow",
     "ComparedRun",
     "Comparison",
