@@ -21,6 +21,12 @@ class MethodSection(Section):
     rank: Positive = Field(8, description="LoRA rank (the mean over layers where ranks differ).")
     lora_alpha: float = Field(16.0, gt=0, le=LARGEST, description="Scaling is lora_alpha / rank, equal on all layers.")
     weights: Literal["examples", "uniform"] = Field("examples", description="What an update weighs in the mean.")
+    learning_rate_multiplier: float = Field(
+        1.0,
+        gt=0,
+        le=LARGEST,
+        description="The LoRA tensors learn at training.optimiser.learning_rate times this; the head does not.",
+    )
 
     @property
     def scaling(self) -> float:
