@@ -26,6 +26,12 @@ class MethodSection(Section):
         description="holders: the mean of a tensor over the devices that hold it; zero-pad: over all devices, a tensor "
         "that a device does not hold counting as zeros. A tensor that no device holds keeps its value.",
     )
+    learning_rate_multiplier: float = Field(
+        1.0,
+        gt=0,
+        le=LARGEST,
+        description="The LoRA tensors learn at training.optimiser.learning_rate times this; the head does not.",
+    )
 
     @property
     def scaling(self) -> float:
