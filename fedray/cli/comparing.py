@@ -9,7 +9,7 @@ import typer
 from fedray.cli.words import AsJson, err, out, print_json, say
 
 if TYPE_CHECKING:
-    from fedray.results import Comparison
+    from fedray.analysis import Comparison
 
 
 def compare(
@@ -26,7 +26,7 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare runs: accuracy, emulated time and bytes to a target, waiting, energy; mean ± deviation over seeds."""
-    from fedray.results import compare as compare_runs
+    from fedray.analysis import compare as compare_runs
     from fedray.results import expand
 
     show_comparison(compare_runs(expand(runs), target, target_of=target_of, baseline=baseline), as_json)
@@ -42,8 +42,8 @@ def report(
     ] = None,
 ) -> None:
     """Write one page about finished runs, readable offline: figures, tables, the scenarios."""
+    from fedray.analysis.report import report_path, write_report
     from fedray.results import expand
-    from fedray.results.report import report_path, write_report
 
     found = expand(runs)
     path = report_path(found, output)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from rich.table import Table
 
+from fedray.analysis import ComparedRow, Comparison, Statistic
 from fedray.display.words import share, table
-from fedray.results import ComparedRow, Comparison, Statistic
 from fedray.results.quantities import duration, size
 
 Show = Callable[[float], str]

@@ -1,8 +1,6 @@
-"""What runs and sweeps leave behind and how runs compare: records, directories, comparison."""
+"""What runs and sweeps leave behind: records and directories."""
 
-from fedray.results.comparison import ComparedRow, ComparedRun, Comparison, Statistic, compare
 from fedray.results.digest import result_digest
-from fedray.results.fidelity import Fidelity, fidelity
 from fedray.results.records import (
     DeviceAccuracy,
     DeviceRecord,
@@ -18,20 +16,15 @@ from fedray.results.summary import Split, Status, Steps, Summary, Tally, Target,
 from fedray.results.sweep_directory import SweepDirectory, SweepRecord, expand
 
 __all__ = [
-    "ComparedRow",
-    "ComparedRun",
-    "Comparison",
     "DeviceAccuracy",
     "DeviceRecord",
     "Enforced",
     "Enforcement",
-    "Fidelity",
     "Progress",
     "RoundRecord",
     "RoundUnderWay",
     "RunDirectory",
     "Split",
-    "Statistic",
     "Status",
     "Steps",
     "Summary",
@@ -40,9 +33,7 @@ __all__ = [
     "Tally",
     "Target",
     "TrainedDeviceRecord",
-    "compare",
     "expand",
-    "fidelity",
     "reached",
     "result_digest",
     "summarise",

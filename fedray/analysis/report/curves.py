@@ -7,9 +7,9 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from fedray.results.report import look
-from fedray.results.report.look import Chart, Unit, View
-from fedray.results.report.reading import ReportedRun
+from fedray.analysis.report import look
+from fedray.analysis.report.look import Chart, Unit, View
+from fedray.analysis.report.reading import ReportedRun
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "pentagon", "hexagon", "hourglass", "bowtie")
 MARKED_ROUNDS = 40  # with more, the marks would hide the line

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from fedray.analysis.report import write_report
 from fedray.results import DeviceRecord, RoundRecord, RunDirectory, Tally, TrainedDeviceRecord, summarise
-from fedray.results.report import write_report
 
 
 def a_device(number: int, **changes: object) -> DeviceRecord:
@@ -70,7 +70,7 @@ def a_run(
     for record in rounds:
         run.append_devices([TrainedDeviceRecord(record.round, one, 0.5, None) for one in devices], len(devices))
         run.append_round(record)
-    tally = Tally("run", method, len(devices), 60.0, 3 * 10**9, "d1ge57", None, twin)
+    tally = Tally("run", method, len(devices), 60.0, 3 * 10**9, "d1ge57", None, twin=twin)
     run.write_summary(summarise(rounds, tally, "completed"))
     return run
 

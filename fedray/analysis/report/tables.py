@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
+from fedray.analysis.report.markup import Element, element
+from fedray.analysis.report.reading import ReportedRun
 from fedray.results.quantities import duration, size
 from fedray.results.records import RoundRecord
-from fedray.results.report.markup import Element, element
-from fedray.results.report.reading import ReportedRun
 from fedray.results.summary import Target
 
 RESULTS = (

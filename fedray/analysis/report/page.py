@@ -6,16 +6,16 @@ from importlib.resources import files
 
 from plotly.offline import get_plotlyjs
 
-from fedray.results.comparison import Comparison
+from fedray.analysis.comparison import Comparison
+from fedray.analysis.report.curves import accuracy_charts, round_chart
+from fedray.analysis.report.gantt import gantt_chart
+from fedray.analysis.report.heatmaps import heat_charts
+from fedray.analysis.report.look import Chart
+from fedray.analysis.report.markup import Element, data_script, document, element
+from fedray.analysis.report.mixes import mix_chart
+from fedray.analysis.report.reading import ReportedRun
+from fedray.analysis.report.tables import results_table, rounds_table
 from fedray.results.quantities import duration
-from fedray.results.report.curves import accuracy_charts, round_chart
-from fedray.results.report.gantt import gantt_chart
-from fedray.results.report.heatmaps import heat_charts
-from fedray.results.report.look import Chart
-from fedray.results.report.markup import Element, data_script, document, element
-from fedray.results.report.mixes import mix_chart
-from fedray.results.report.reading import ReportedRun
-from fedray.results.report.tables import results_table, rounds_table
 
 OUTWARD = re.compile(r"((?:src|href)=[\"'`])https?://")
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from fedray.analysis.comparison import compare
+from fedray.analysis.report.page import report_page
+from fedray.analysis.report.reading import read_runs
 from fedray.errors import UserError
-from fedray.results.comparison import compare
 from fedray.results.files import replace_file
-from fedray.results.report.page import report_page
-from fedray.results.report.reading import read_runs
 from fedray.results.run_directory import RunDirectory
 
 __all__ = ["report_path", "write_report"]

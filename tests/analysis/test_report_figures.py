@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fedray.analysis.report.gantt import MOST_ROWS
 from fedray.results import Tally, TrainedDeviceRecord, summarise
 from fedray.results.divergence import label_divergence
-from fedray.results.report.gantt import MOST_ROWS
 from fedray.results.thinning import evenly
-from tests.results.pages import a_device, a_round, a_run, numbers, read, spent
+from tests.analysis.pages import a_device, a_round, a_run, numbers, read, spent
 
 
 def test_accuracy_is_drawn_against_time_and_bytes_with_the_round_that_reached_the_target(tmp_path: Path) -> None:

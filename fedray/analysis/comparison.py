@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
 
+from fedray.analysis.settings import Settings, differing_sections, labels, settings_of
 from fedray.errors import UserError
 from fedray.results.records import RoundRecord
 from fedray.results.run_directory import RunDirectory
-from fedray.results.settings import Settings, differing_sections, labels, settings_of
 from fedray.results.summary import Status, Summary, Target, reached
 
 

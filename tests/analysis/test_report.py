@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fedray.analysis.report import write_report
+from fedray.analysis.report.look import words
+from fedray.analysis.report.markup import data_script, document
 from fedray.errors import UserError
 from fedray.results import RunDirectory, TrainedDeviceRecord
-from fedray.results.report import write_report
-from fedray.results.report.look import words
-from fedray.results.report.markup import data_script, document
-from tests.results.pages import a_device, a_round, a_run, read
+from tests.analysis.pages import a_device, a_round, a_run, read
 
 TAGS = re.findall(
     r"\w+",

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fedray.analysis import compare
+from fedray.analysis.comparison import statistic
 from fedray.errors import UserError
 from fedray.results import (
     RoundRecord,
@@ -17,11 +19,9 @@ from fedray.results import (
     SweepDirectory,
     SweepRecord,
     Tally,
-    compare,
     expand,
     summarise,
 )
-from fedray.results.comparison import statistic
 
 Run = Callable[..., RunDirectory]
 FEDIT = "method: {name: fedit, rank: 8}"
@@ -50,7 +50,7 @@ def a_run(tmp_path: Path) -> Run:
         for record in rounds:
             directory.append_round(record)
         method = "legend" if "legend" in scenario else "fedit"
-        tally = Tally(name, method, 8, 12.5, 1000, "abc", None, twin)
+        tally = Tally(name, method, 8, 12.5, 1000, "abc", None, twin=twin)
         directory.write_summary(summarise(rounds, tally, status))
         return directory
 
