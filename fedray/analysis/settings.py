@@ -1,25 +1,38 @@
-"""What a run was asked to do: which runs are one experiment under other seeds, and what tells experiments apart."""
+"""What a run was asked to do: which runs are one experiment under other seeds, and whether settings are comparable."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fedray.results.run_directory import RunDirectory
+from fedray.methods import METHODS
+from fedray.results import RunDirectory
 from fedray.scenario import Scenario, load_scenario
 
 ASIDE = ("name", "seed", "runtime", "telemetry")  # the seed repeats an experiment, the others change no result
 SETTING = ("task", "fleet", "model", "costs", "training")  # what two methods must share to be comparable
 LENGTH = ("training.rounds", "training.stop")  # but for how long they ran
-LONGEST_LABEL = 60  # characters; more differences than that are no longer read
+
+
+@dataclass(frozen=True)
+class StopRule:
+    """The score at which a run was told to stop, and for how many evaluations in a row it had to hold."""
+
+    target: float
+    hold: int
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The scenario of a run without what is aside, flat: dotted key to value, lists by index."""
+    """The scenario of a run without what is aside, flat: dotted key to value, lists by index.
+
+    `defaults` are those of the method's own parameters, by the same keys.
+    """
 
     seed: int
     method: str
     values: Mapping[str, Any]
+    defaults: Mapping[str, Any]
+    stop: StopRule | None = None
 
     def section(self, name: str) -> dict[str, Any]:
         """The values below a top-level key."""
@@ -33,32 +46,12 @@ def settings_of(run: RunDirectory, method: str) -> Settings:
 
 
 def flattened(scenario: Scenario, method: str) -> Settings:
-    """The settings of a scenario whose method is named so."""
+    """The settings of a scenario whose method is named so; parameters it leaves out are the method's defaults."""
     data = scenario.model_dump(mode="json", exclude=set(ASIDE))
-    return Settings(scenario.seed, method, dict(_flat(data, "")))
-
-
-def labels(rows: Sequence[Settings]) -> list[str]:
-    """A name for each row: its method, then every key whose value differs from another row's, save what most rows say.
-
-    A method's parameter that another method does not have is no difference. Where too much differs to be read, the
-    name ends with an ellipsis.
-    """
-    usual = {
-        key: value for row in rows for key, value in row.values.items() if 2 * _alike(rows, key, value) > len(rows)
-    }
-    names = []
-    for row in rows:
-        differing = [
-            key
-            for key, value in row.values.items()
-            if key != "method.name" and any(_differ(row, other, key) for other in rows)
-            if key not in usual or usual[key] != value
-        ]
-        words = [f"{key.removeprefix('method.')}={_word(row.values[key])}" for key in differing]
-        label = " ".join([row.method, *words])
-        names.append(label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 2].rstrip()} …")
-    return names
+    defaults = dict(flat({"method": _method_defaults(method)}))
+    stop = scenario.training.stop
+    rule = StopRule(stop.target, stop.hold) if stop.target is not None else None
+    return Settings(scenario.seed, method, {**defaults, **dict(flat(data))}, defaults, rule)
 
 
 def differing_sections(runs: Sequence[Settings]) -> tuple[str, ...]:
@@ -66,25 +59,17 @@ def differing_sections(runs: Sequence[Settings]) -> tuple[str, ...]:
     return tuple(name for name in SETTING if any(run.section(name) != runs[0].section(name) for run in runs))
 
 
-def _alike(rows: Sequence[Settings], key: str, value: object) -> int:
-    """How many rows have this value."""
-    return sum(key in row.values and row.values[key] == value for row in rows)
+def _method_defaults(method: str) -> dict[str, Any]:
+    """Every parameter of a method at its default; nothing of a method that is not known here."""
+    known = METHODS.get(method)
+    return known.section.model_validate({"name": method}).model_dump(mode="json") if known else {}
 
 
-def _differ(row: Settings, other: Settings, key: str) -> bool:
-    if key in other.values:
-        return bool(row.values[key] != other.values[key])
-    return row.method == other.method or not key.startswith("method.")
-
-
-def _flat(data: Any, key: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401  (plain YAML data of any shape)
+def flat(data: Any, key: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401  (plain YAML data of any shape)
+    """Dotted key and value of everything in nested data; an empty collection is a value."""
     items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else None
-    if not items:  # a plain value, or an empty collection
+    if not items:
         yield key, data
         return
     for name, value in items:
-        yield from _flat(value, f"{key}.{name}" if key else str(name))
-
-
-def _word(value: object) -> str:
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+        yield from flat(value, f"{key}.{name}" if key else str(name))

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fedray.analysis.comparison import ComparedRun, Comparison
+from fedray.analysis.comparison import Comparison
+from fedray.analysis.rows import ComparedRun
 from fedray.errors import UserError
 from fedray.protocol import Ints
 from fedray.results.records import RoundRecord
