@@ -1,5 +1,6 @@
 """What runs and sweeps leave behind: records and directories."""
 
+from fedray.results.device_accuracy import summarise_devices
 from fedray.results.digest import result_digest
 from fedray.results.records import (
     DeviceAccuracy,
@@ -37,4 +38,5 @@ __all__ = [
     "reached",
     "result_digest",
     "summarise",
+    "summarise_devices",
 ]
