@@ -1,9 +1,7 @@
-"""What runs and sweeps leave behind and how runs compare: records, directories, comparison."""
+"""What runs and sweeps leave behind: records and directories."""
 
-from fedray.results.comparison import ComparedRow, ComparedRun, Comparison, Statistic, compare
 from fedray.results.device_accuracy import summarise_devices
 from fedray.results.digest import result_digest
-from fedray.results.fidelity import Fidelity, fidelity
 from fedray.results.records import (
     AdapterOrigin,
     DeviceAccuracy,
@@ -21,20 +19,15 @@ from fedray.results.sweep_directory import SweepDirectory, SweepRecord, expand
 
 __all__ = [
     "AdapterOrigin",
-    "ComparedRow",
-    "ComparedRun",
-    "Comparison",
     "DeviceAccuracy",
     "DeviceRecord",
     "Enforced",
     "Enforcement",
-    "Fidelity",
     "Progress",
     "RoundRecord",
     "RoundUnderWay",
     "RunDirectory",
     "Split",
-    "Statistic",
     "Status",
     "Steps",
     "Summary",
@@ -43,9 +36,7 @@ __all__ = [
     "Tally",
     "Target",
     "TrainedDeviceRecord",
-    "compare",
     "expand",
-    "fidelity",
     "reached",
     "result_digest",
     "summarise",
