@@ -45,10 +45,10 @@ def target_words(comparison: Comparison) -> str | None:
     if rule is None:
         return None
     held = f", held for {rule.hold} evaluations" if rule.hold > 1 else ""
-    examples = f" on {comparison.scored_on} examples" if comparison.scored_on else ""
+    examples = f", on {comparison.scored_on} examples" if comparison.scored_on else ""
     if rule.score is not None:
         return f"target: {rule.score:.3f}{examples}{held}"
-    return f"target: {rule.share:g} of the plateau of {rule.of}, by seed{examples}{held}"
+    return f"target: {rule.share:g} of the plateau of {rule.of} with the same seed{examples}{held}"
 
 
 def row_words(row: ComparedRow) -> str:

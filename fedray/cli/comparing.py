@@ -110,7 +110,7 @@ def report(
 
 
 def export(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories, or folders of sweeps.")],
+    runs: Runs,
     output: Annotated[Path, typer.Option("--openmetrics", metavar="FILE", help="Where to; replaced if it is there.")],
 ) -> None:
     """Write runs as OpenMetrics text for Prometheus and Grafana; its time is emulated time, from 2000-01-01 UTC on."""
