@@ -10,7 +10,6 @@ train.jsonl.gz and test.jsonl.gz (keys: text, label), and is Python's standard l
 """
 
 import argparse
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
