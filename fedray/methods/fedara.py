@@ -33,6 +33,9 @@ class FedARASection(SVDSection):
     """
 
     name: Literal["fedara"]
+    aggregation: Literal["holders"] = Field(
+        "holders", description="A triplet's mean is over the devices that selected it."
+    )
     rank: Positive = Field(12, description="Rank of every module at the start; it stays in the scaling.")
     lora_alpha: float = Field(24.0, gt=0, le=LARGEST, description="Scaling is lora_alpha / rank: 2, as of all methods.")
     final_rank: float = Field(3.0, gt=0, le=LARGEST, description="Mean rank of the modules at the end (at most rank).")

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from fedray.analysis.settings import flattened
 from fedray.errors import RunFailedError, RunInterruptedError, UserError
 from fedray.methods import resolved
 from fedray.results import RunDirectory, Summary, SweepDirectory, SweepRecord
-from fedray.results.settings import flattened
 from fedray.results.sweep_directory import SCHEMA_VERSION
 from fedray.runtime.checkpoint import load_checkpoint
 from fedray.runtime.driver import Watcher, execute_on, share_of, shared_session

@@ -44,6 +44,6 @@ def test_only_svd_adapters_ask_for_another_learning_rate(name) -> None:
     assert METHODS[name].section(name=name).learning_rate_multiplier == expected
 
 
-@pytest.mark.parametrize("name", ["fedit", "legend", "hierfedlora", "fedquad", "fedara", "fedsvd", "fedadapter"])
+@pytest.mark.parametrize("name", sorted(METHODS))
 def test_defaults_scale_the_adapter_equally(name) -> None:
     assert METHODS[name].section(name=name).scaling == 2.0

@@ -40,6 +40,7 @@ from fedray.scenario.schema.task import (
     SizeSkewed,
     StdlibDocs,
     Task,
+    Validation,
     dataset_kinds,
 )
 from fedray.scenario.schema.training import (
@@ -49,6 +50,7 @@ from fedray.scenario.schema.training import (
     Policy,
     RoundSchedule,
     Runtime,
+    StalenessDiscount,
     Stop,
     Synchronous,
     Telemetry,
@@ -101,6 +103,7 @@ __all__ = [
     "Shard",
     "Share",
     "SizeSkewed",
+    "StalenessDiscount",
     "StdlibDocs",
     "Stop",
     "Synchronous",
@@ -111,6 +114,7 @@ __all__ = [
     "Training",
     "Twin",
     "UniformLink",
+    "Validation",
     "WifiLink",
     "Words",
     "dataset_kinds",

@@ -100,10 +100,31 @@ class SizeSkewed(Section):
 Partition = Annotated[Iid | Dirichlet | Pathological | Shard | NaturalId | SizeSkewed, Field(discriminator="kind")]
 
 
+class Validation(Section):
+    """Examples for what is decided in the course of a study: targets, early stopping, best rounds, tuning.
+
+    No device holds them; the test examples are left for the curve and the final figure. Give one key.
+    """
+
+    share: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, description="Of the training examples, drawn at random by the run's seed and held out."
+    )
+    file: str | None = Field(None, description="A file beside the training file (dataset kind files).")
+    split: str | None = Field(None, description="A split of the dataset (dataset kind hub).")
+
+    @model_validator(mode="after")
+    def _one(self) -> "Validation":
+        if sum(value is not None for value in (self.share, self.file, self.split)) != 1:
+            raise ValueError("give exactly one of share, file, split")
+        return self
+
+
 class Eval(Section):
     """How the global model is judged after each round."""
 
-    max_examples: Positive | None = Field(None, description="A fixed random subset of the test set; null: all of it.")
+    max_examples: Positive | None = Field(
+        None, description="A fixed random subset of the test and of the validation examples; null: all."
+    )
     every: Positive = Field(1, description="Evaluate every so many rounds, and after the last.")
 
 
@@ -116,6 +137,9 @@ class Task(Section):
     too_few: Literal["top-up", "sit-out"] = Field(
         "top-up",
         description="A device with too few examples copies random ones from the whole training set, or rests.",
+    )
+    validation: Validation | None = Field(
+        Validation(share=0.1), description="null: none; targets then refer to the test examples (for quick looks only)."
     )
     max_length: Annotated[int, Field(ge=16, le=8192)] = Field(64, description="Tokens a text is cut to.")
     eval: Eval = Eval()
