@@ -5,10 +5,10 @@ inside the group and its own depth, chosen together. Reconstructed, because the 
 grouping's objective, the grid of choices, the utility and how it learns from losses; each is a parameter below or said
 in its function.
 
-Under the defaults all three parts act. Groups mix labels as the fleet does. A group may exchange the whole adapter four
-times a round, so its frequency is limited by seconds, not by bytes: four aggregations double the utility, and they are
-taken where they less than double the round. That is where local steps are many, which is where devices drift apart.
-Depth falls where a group is slow or its links are, as far as the waiting bound asks for.
+Under the defaults all three parts act. Groups mix labels as the fleet does. A group may exchange the whole adapter
+four times a round, so its frequency is limited by seconds, not by bytes. Four aggregations in a round of 16 local steps
+are worth 1.5 of one, in a round of 4 steps 1.15: with few steps devices hardly drift apart. Frequency is taken where it
+lengthens the round by less than it is worth. Depth falls where a group or its links are slow, by the waiting bound.
 """
 
 from collections.abc import Sequence
@@ -66,9 +66,15 @@ class HierFedLoRASection(MethodSection):
     )
     rho: float = Field(0.8, ge=0, lt=1, description="Share of the old value in the moving averages.")
     depth_gain: float = Field(
-        0.5, ge=0, le=10, description="First utility of a choice: depth ** depth_gain, and so on."
+        0.5, ge=0, le=10, description="First utility of a choice: (depth / layers) ** depth_gain,"
     )
-    frequency_gain: float = Field(0.5, ge=0, le=10, description="... times inner rounds ** frequency_gain.")
+    drift: float = Field(
+        0.05,
+        ge=0,
+        le=10,
+        description="... times (1 + drift * (steps - 1)) with the steps of a round, over the same with those between "
+        "two aggregations.",
+    )
     exploration: float = Field(0.05, ge=0, le=10, description="Weight of the bonus for choices rarely made (UCB).")
 
 
@@ -183,10 +189,17 @@ class HierFedLoRA(Method[HierFedLoRASection]):
         return self._first_utility(choice) * self.worth.get(choice, 1.0) + self.config.exploration * bonus
 
     def _first_utility(self, choice: Choice) -> float:
+        """1 at full depth and one aggregation; see the parameters depth_gain and drift.
+
+        TREC, Dirichlet 0.1, 16 local steps, two seeds: accuracy after rounds 1 and 2 was 0.64 and 0.89 with four
+        aggregations, 0.54 and 0.77 with one. One needs 1.4 rounds for 0.64; a drift of 0.05 says 1.5.
+        """
         inner_rounds, depth = choice
-        share = depth / self.context.shape.layers
-        gain: float = share**self.config.depth_gain * inner_rounds**self.config.frequency_gain
-        return gain
+        steps, share = self.context.local_steps, depth / self.context.shape.layers
+        between = steps if self.config.inner_steps == "fixed" else steps / inner_rounds
+        done = between * inner_rounds / steps
+        drifted = (1 + self.config.drift * (steps - 1)) / (1 + self.config.drift * (between - 1))
+        return done * drifted * float(share**self.config.depth_gain)
 
     def _grid(self) -> list[Choice]:
         """Frequencies 1, 2, 4, ... by depths, within the traffic budget; one exchange of one layer is always there."""

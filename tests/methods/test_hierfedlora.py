@@ -49,32 +49,44 @@ def after_trials(trials: dict[int, Trial], before: dict[int, float], now: dict[i
     return method
 
 
+def test_first_utility_by_hand() -> None:
+    method = build("hierfedlora", 6)
+    assert isinstance(method, HierFedLoRA)
+    # drift 0.05, 4 steps: (1 + 0.05 * 3) / (1 + 0.05 * 1) between two aggregations of 2 steps
+    assert method._first_utility((1, 6)) == 1.0
+    assert method._first_utility((2, 6)) == pytest.approx(1.15 / 1.05)
+    assert method._first_utility((4, 3)) == pytest.approx(1.15 * 0.5**0.5)
+    fixed = build("hierfedlora", 6, inner_steps="fixed")
+    assert isinstance(fixed, HierFedLoRA)
+    assert fixed._first_utility((4, 6)) == pytest.approx(4.0)  # four times the steps, no less drift
+
+
 def test_worth_follows_the_drop_against_what_the_first_utility_promised() -> None:
     trials = {0: Trial((1, 6), 10), 1: Trial((1, 6), 30), 2: Trial((4, 6), 20), 3: Trial((4, 6), 20)}
     before = dict.fromkeys(range(4), 2.0)
-    method = after_trials(trials, before, {0: 1.8, 1: 1.6, 2: 1.4, 3: 1.0})
-    # drops (10 * 0.2 + 30 * 0.4) / 40 = 0.35 and 0.8; first utilities 1 and 4 ** 0.5 = 2; ratios 0.35 and 0.4, mean 0.375
-    assert method.worth == pytest.approx({(1, 6): 0.8 + 0.2 * 0.35 / 0.375, (4, 6): 0.8 + 0.2 * 0.4 / 0.375})
+    method = after_trials(trials, before, {0: 1.8, 1: 1.6, 2: 1.4, 3: 1.0}, drift=1.0)
+    # drops (10 * 0.2 + 30 * 0.4) / 40 = 0.35 and 0.8; first utilities 1 and 4 / 1; ratios 0.35 and 0.2, mean 0.275
+    assert method.worth == pytest.approx({(1, 6): 0.8 + 0.2 * 0.35 / 0.275, (4, 6): 0.8 + 0.2 * 0.2 / 0.275})
     assert method.losses == {0: 1.8, 1: 1.6, 2: 1.4, 3: 1.0}
     assert method.made == {(1, 6): 1, (4, 6): 1}
 
 
 def test_losses_that_fall_as_promised_teach_nothing() -> None:
     trials = {0: Trial((1, 6), 5), 1: Trial((4, 6), 7)}
-    method = after_trials(trials, {0: 2.0, 1: 2.0}, {0: 1.9, 1: 1.8})
+    method = after_trials(trials, {0: 2.0, 1: 2.0}, {0: 1.9, 1: 1.6}, drift=1.0)
     assert method.worth == pytest.approx({(1, 6): 1.0, (4, 6): 1.0})
 
 
 def test_an_easy_label_mix_is_no_merit_of_a_choice() -> None:
     """Levels differ fourfold, both fall by 0.2: before and after, both choices are worth the same."""
     trials = {0: Trial((1, 6), 10), 1: Trial((2, 3), 10)}
-    method = after_trials(trials, {0: 0.5, 1: 2.0}, {0: 0.3, 1: 1.8}, depth_gain=0.0, frequency_gain=0.0)
+    method = after_trials(trials, {0: 0.5, 1: 2.0}, {0: 0.3, 1: 1.8}, depth_gain=0.0, drift=0.0)
     assert method.worth == pytest.approx({(1, 6): 1.0, (2, 3): 1.0})
 
 
 def test_a_device_without_an_earlier_loss_does_not_count() -> None:
     trials = {0: Trial((1, 6), 10), 1: Trial((1, 6), 90), 2: Trial((4, 6), 10)}
-    method = after_trials(trials, {0: 2.0, 2: 2.0}, {0: 1.9, 1: 0.1, 2: 1.8})
+    method = after_trials(trials, {0: 2.0, 2: 2.0}, {0: 1.9, 1: 0.1, 2: 1.6}, drift=1.0)
     assert method.worth == pytest.approx({(1, 6): 1.0, (4, 6): 1.0})
     assert method.losses[1] == 0.1
 
@@ -136,7 +148,7 @@ def test_each_devices_last_loss_survives_a_restart() -> None:
 
 
 def test_groups_aggregate_often_where_computing_takes_longer_than_sending() -> None:
-    """Defaults: four aggregations are worth 2 of one, so they are made where they less than double the round."""
+    """Defaults: frequency is taken where it lengthens the round by less than it is worth."""
 
     def inner_rounds(mbps: float) -> set[int]:
         view = replace(small_boards(), memory_bytes=np.full(6, memory_of(6)), declared_mbps=np.full(6, mbps))
@@ -144,6 +156,17 @@ def test_groups_aggregate_often_where_computing_takes_longer_than_sending() -> N
 
     assert inner_rounds(100.0) == {4}
     assert inner_rounds(0.001) == {1}
+
+
+def test_many_local_steps_make_frequency_worth_more() -> None:
+    def worth_of_four(steps: int) -> float:
+        method = build("hierfedlora", 6)
+        assert isinstance(method, HierFedLoRA)
+        method.context = replace(method.context, local_steps=steps)
+        return method._first_utility((4, 6))
+
+    assert worth_of_four(16) == pytest.approx(1.75 / 1.15)
+    assert worth_of_four(4) == pytest.approx(1.15)
 
 
 def test_every_inner_round_costs_its_transfers() -> None:
@@ -157,8 +180,10 @@ def test_every_inner_round_costs_its_transfers() -> None:
 
 
 def test_inner_rounds_may_each_take_all_local_steps() -> None:
-    words = {"groups": 2, "frequency_gain": 9.0, "traffic_budget": 4.0, "max_inner_rounds": 2}
     for inner_steps, steps in (("divided", STEPS), ("fixed", 2 * STEPS)):
-        plan = build("hierfedlora", 6, inner_steps=inner_steps, **words).plan(small_boards())
+        method = build("hierfedlora", 6, groups=2, max_inner_rounds=2, inner_steps=inner_steps)
+        assert isinstance(method, HierFedLoRA)
+        method.worth = {(2, depth): 100.0 for depth in range(1, 7)}
+        plan = method.plan(small_boards())
         assert {group.inner_rounds for group in plan.groups} == {2}
         assert {a.local_steps for a in plan.assignments} == {steps}
