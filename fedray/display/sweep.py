@@ -16,9 +16,10 @@ from fedray.results.quantities import duration, size
 
 if TYPE_CHECKING:  # tables of files must not wait for torch and Ray
     from fedray.results import Progress
+    from fedray.runtime.batch import SweptRun
     from fedray.runtime.coordinator import Opening
     from fedray.runtime.experiment import Experiment
-    from fedray.runtime.sweep import Sweep, SweptRun
+    from fedray.runtime.sweep import Sweep
 
 AROUND = 8  # lines of a terminal that are not rows of the table
 

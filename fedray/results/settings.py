@@ -7,7 +7,7 @@ from typing import Any
 from fedray.results.run_directory import RunDirectory
 from fedray.scenario import Scenario, load_scenario
 
-ASIDE = ("name", "seed", "runtime", "telemetry")  # the seed repeats an experiment, the others change no result
+ASIDE = ("name", "seed", "runtime", "telemetry", "tuning")  # a seed repeats an experiment, the others change no result
 SETTING = ("task", "fleet", "model", "costs", "training")  # what two methods must share to be comparable
 LENGTH = ("training.rounds", "training.stop")  # but for how long they ran
 LONGEST_LABEL = 60  # characters; more differences than that are no longer read
@@ -15,11 +15,15 @@ LONGEST_LABEL = 60  # characters; more differences than that are no longer read
 
 @dataclass(frozen=True)
 class Settings:
-    """The scenario of a run without what is aside, flat: dotted key to value, lists by index."""
+    """The scenario of a run without what is aside, flat: dotted key to value, lists by index.
+
+    `tuned` are the keys whose values `fedray tune` chose for the method.
+    """
 
     seed: int
     method: str
     values: Mapping[str, Any]
+    tuned: tuple[str, ...] = ()
 
     def section(self, name: str) -> dict[str, Any]:
         """The values below a top-level key."""
@@ -35,14 +39,15 @@ def settings_of(run: RunDirectory, method: str) -> Settings:
 def flattened(scenario: Scenario, method: str) -> Settings:
     """The settings of a scenario whose method is named so."""
     data = scenario.model_dump(mode="json", exclude=set(ASIDE))
-    return Settings(scenario.seed, method, dict(_flat(data, "")))
+    tuned = scenario.tuning.keys if scenario.tuning else ()
+    return Settings(scenario.seed, method, dict(_flat(data, "")), tuned)
 
 
 def labels(rows: Sequence[Settings]) -> list[str]:
     """A name for each row: its method, then every key whose value differs from another row's, save what most rows say.
 
-    A method's parameter that another method does not have is no difference. Where too much differs to be read, the
-    name ends with an ellipsis.
+    A method's parameter that another method does not have is no difference, nor is a value that was tuned for each of
+    two methods. Where too much differs to be read, the name ends with an ellipsis.
     """
     usual = {
         key: value for row in rows for key, value in row.values.items() if 2 * _alike(rows, key, value) > len(rows)
@@ -62,8 +67,19 @@ def labels(rows: Sequence[Settings]) -> list[str]:
 
 
 def differing_sections(runs: Sequence[Settings]) -> tuple[str, ...]:
-    """The sections in which runs differ that should only differ in their method."""
-    return tuple(name for name in SETTING if any(run.section(name) != runs[0].section(name) for run in runs))
+    """The sections in which runs differ that should only differ in their method and in what was tuned for it."""
+    return tuple(name for name in SETTING if any(_section_differs(run, runs[0], name) for run in runs))
+
+
+def _section_differs(run: Settings, other: Settings, name: str) -> bool:
+    here, there = run.section(name), other.section(name)
+    keys = here.keys() | there.keys()
+    return any(here.get(key) != there.get(key) for key in keys if not _both_tuned(run, other, key))
+
+
+def _both_tuned(row: Settings, other: Settings, key: str) -> bool:
+    """Whether both values of a key were tuned, each for its method."""
+    return row.method != other.method and key in row.tuned and key in other.tuned
 
 
 def _alike(rows: Sequence[Settings], key: str, value: object) -> int:
@@ -72,6 +88,8 @@ def _alike(rows: Sequence[Settings], key: str, value: object) -> int:
 
 
 def _differ(row: Settings, other: Settings, key: str) -> bool:
+    if _both_tuned(row, other, key):
+        return False
     if key in other.values:
         return bool(row.values[key] != other.values[key])
     return row.method == other.method or not key.startswith("method.")

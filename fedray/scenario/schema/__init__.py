@@ -55,6 +55,7 @@ from fedray.scenario.schema.training import (
     Telemetry,
     Training,
 )
+from fedray.scenario.schema.tuning import Tuning
 
 __all__ = [
     "BACKBONES",
@@ -110,6 +111,7 @@ __all__ = [
     "Topology",
     "TraceLink",
     "Training",
+    "Tuning",
     "Twin",
     "UniformLink",
     "Validation",
