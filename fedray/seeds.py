@@ -29,6 +29,8 @@ class Purpose(IntEnum):
     PRESENCE = 15
     FAULTS = 16
     CALIBRATION = 17
+    DROPOUT = 18
+    VALIDATION = 19
 
 
 def generator(run_seed: int, purpose: Purpose, *key: int) -> np.random.Generator:

@@ -73,7 +73,8 @@ def validate(scenario: ScenarioFile, settings: Settings = [], as_json: AsJson = 
         print_json(resolved.model_dump(mode="json"))
         return
     data = experiment.data
-    examples = f"{len(data.train):,} training and {len(data.test):,} test examples" if data else "no data"
+    held_out = "".join(f", {len(one.tokens):,} {split}" for split, one in data.held_out.items()) if data else ""
+    examples = f"{len(data.train):,} training{held_out} examples" if data else "no data"
     say(
         f"{scenario} is valid: {resolved.method['name']}, {len(experiment.fleet):,} devices, "
         f"{resolved.training.rounds} rounds, {resolved.model.backbone}, {examples}"

@@ -99,7 +99,7 @@ def summary_table(summary: Summary, directory: RunDirectory) -> Table:
     waiting = f"mean waiting {summary.mean_waiting_seconds:.1f} s a round"
     rows = [
         ("status", ended),
-        ("accuracy", f"{share(summary.final_accuracy)} (best {share(summary.best_accuracy)})"),
+        ("accuracy", _accuracy(summary)),
         ("emulated time", f"{duration(summary.emulated_seconds)}, {waiting}"),
         ("traffic", f"{size(summary.bytes_up)} up, {size(summary.bytes_down)} down"),
         ("energy", f"{summary.energy_joules / 1000:.1f} kJ"),
@@ -110,12 +110,30 @@ def summary_table(summary: Summary, directory: RunDirectory) -> Table:
         ("results", str(directory.path)),
     ]
     if summary.twin:
-        rows.insert(2, ("costs", f"all of {summary.twin}; a small stand-in was trained"))
+        rows.insert(2, ("costs", f"all of {summary.twin}; a small stand-in was trained{_steps(summary)}"))
     if summary.target:
         target = summary.target
         price = f"{duration(target.emulated_seconds)}, {size(target.bytes)}"
         rows.insert(2, ("target", f"{target.accuracy:g} reached in round {target.round}: {price}"))
     return word_table(rows)
+
+
+def _accuracy(summary: Summary) -> str:
+    """On the test examples: in the last evaluated round, and in the round with the best score."""
+    if summary.best_round is None:
+        return "–"
+    return (
+        f"{share(summary.final_accuracy)} on the test examples "
+        f"({share(summary.best_accuracy)} in round {summary.best_round}, the best by {summary.scored_on})"
+    )
+
+
+def _steps(summary: Summary) -> str:
+    """How many of the priced steps were trained, where it is not all."""
+    steps = summary.steps
+    if steps is None or steps.trained == steps.priced:
+        return ""
+    return f": {steps.trained} steps a round were trained, {steps.priced} priced"
 
 
 def _overload(count: int) -> str:

@@ -18,6 +18,7 @@ from fedray.scenario.schema import Files, Hub, StdlibDocs
 from fedray.scenario.source import Key, did_you_mean
 
 AT: Key = ("task", "dataset")
+VALIDATION: Key = ("task", "validation")
 
 datasets.disable_progress_bars()
 datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what it cannot read is said by us, once
@@ -34,6 +35,16 @@ class Texts:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def take(self, indices: Ints) -> "Texts":
+        """The examples at these positions, in this order."""
+        pairs, owners = self.pairs, self.owners
+        return Texts(
+            texts=[self.texts[i] for i in indices],
+            pairs=None if pairs is None else [pairs[i] for i in indices],
+            labels=self.labels[indices],
+            owners=None if owners is None else [owners[i] for i in indices],
+        )
 
 
 @dataclass(frozen=True)
@@ -58,9 +69,14 @@ def load_corpus(loaded: LoadedScenario) -> Corpus:
     if isinstance(dataset, StdlibDocs):
         return _embedded()
     if isinstance(dataset, Files):
-        train, test = (_read_file(dataset, which, source) for which in ("train", "test"))
+        train, test = (
+            _read_file(dataset, getattr(dataset, which), (*AT, which), source) for which in ("train", "test")
+        )
     elif isinstance(dataset, Hub):
-        train, test = (_read_split(dataset, which, source) for which in ("train_split", "test_split"))
+        train, test = (
+            _read_split(dataset, getattr(dataset, which), (*AT, which), source)
+            for which in ("train_split", "test_split")
+        )
     else:
         raise TypeError("a task without data has no corpus")
     label_names = sorted({str(label) for label in train[dataset.label]}, key=_label_order)
@@ -76,6 +92,20 @@ def load_corpus(loaded: LoadedScenario) -> Corpus:
     )
 
 
+def read_held_out(loaded: LoadedScenario, label_names: Sequence[str]) -> Texts:
+    """The validation examples that the task names by file or split; UserError as from `load_corpus`."""
+    dataset, section, source = loaded.scenario.task.dataset, loaded.scenario.task.validation, loaded.source
+    if section is not None and section.file is not None and isinstance(dataset, Files):
+        rows = _read_file(dataset, section.file, (*VALIDATION, "file"), source)
+    elif section is not None and section.split is not None and isinstance(dataset, Hub):
+        rows = _read_split(dataset, section.split, (*VALIDATION, "split"), source)
+    else:
+        given = "file" if section is not None and section.file is not None else "split"
+        allowed = {"files": "share | file", "hub": "share | split"}.get(dataset.kind, "share")
+        raise source.error(VALIDATION, f"{given} with dataset kind {dataset.kind}", allowed)
+    return _as_texts(rows, dataset, list(label_names), source)
+
+
 def _embedded() -> Corpus:
     examples = read_standard_library()
     names = tuple(sorted({example.package for example in examples}))
@@ -88,11 +118,10 @@ def _embedded() -> Corpus:
     return Corpus(part(test=False), part(test=True), names)
 
 
-def _read_file(dataset: Files, which: str, source: Source) -> datasets.Dataset:
-    written = getattr(dataset, which)
+def _read_file(dataset: Files, written: str, key: Key, source: Source) -> datasets.Dataset:
     path = Path(dataset.data_dir) / written
     if not path.is_file():
-        raise source.error((*AT, which), str(path), "an existing file")
+        raise source.error(key, str(path), "an existing file")
     with tempfile.TemporaryDirectory() as cache:
         options: dict[str, Any] = {"cache_dir": cache, "keep_in_memory": True}
         plain = {"keep_default_na": False}  # "NA" and "null" are words
@@ -106,21 +135,20 @@ def _read_file(dataset: Files, which: str, source: Source) -> datasets.Dataset:
             elif path.suffix == ".parquet":
                 rows = datasets.Dataset.from_parquet(str(path), **options)
             else:
-                raise source.error((*AT, which), written, "a .jsonl, .csv or .tsv file (also .gz), or .parquet")
+                raise source.error(key, written, "a .jsonl, .csv or .tsv file (also .gz), or .parquet")
         except (datasets.exceptions.DatasetGenerationError, ValueError, OSError) as error:
             reason = str(error.__cause__ or error).splitlines()[0]
-            raise UserError(source.problem((*AT, which), f"cannot read {path}: {reason}")) from None
-    return _checked(rows, dataset, (*AT, which), source)
+            raise UserError(source.problem(key, f"cannot read {path}: {reason}")) from None
+    return _checked(rows, dataset, key, source)
 
 
-def _read_split(dataset: Hub, which: str, source: Source) -> datasets.Dataset:
-    split = getattr(dataset, which)
+def _read_split(dataset: Hub, split: str, key: Key, source: Source) -> datasets.Dataset:
     try:
         rows = datasets.load_dataset(dataset.path, dataset.name, split=split)
     except (datasets.exceptions.DatasetsError, ValueError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(source.problem((*AT, "path"), f"cannot load {dataset.path} [{split}]: {reason}")) from None
-    return _checked(rows, dataset, (*AT, which), source)
+    return _checked(rows, dataset, key, source)
 
 
 def _checked(rows: datasets.Dataset, dataset: Files | Hub, key: Key, source: Source) -> datasets.Dataset:

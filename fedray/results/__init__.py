@@ -1,6 +1,7 @@
 """What runs and sweeps leave behind and how runs compare: records, directories, comparison."""
 
 from fedray.results.comparison import ComparedRow, ComparedRun, Comparison, Statistic, compare
+from fedray.results.device_accuracy import summarise_devices
 from fedray.results.digest import result_digest
 from fedray.results.fidelity import Fidelity, fidelity
 from fedray.results.records import (
@@ -46,4 +47,5 @@ __all__ = [
     "reached",
     "result_digest",
     "summarise",
+    "summarise_devices",
 ]

@@ -41,8 +41,8 @@ class Summary:
     task holds none out. `best_accuracy` is the test accuracy of round `best_round`, whose score is the best.
     `final_metrics` and `device_accuracy` are those of the last evaluated round; `majority_accuracy` is the test
     accuracy of always answering the most frequent training label. `devices_dropped` counts every round's. `twin` names
-    the architecture that all costs are those of, where it is not the one trained, and `steps` says how many of the priced
-    steps are trained; `overloads` are those of rounds under the wall clock.
+    the architecture that all costs are those of, where it is not the one trained, and `steps` says how many of the
+    priced steps are trained; `overloads` are those of rounds under the wall clock.
     """
 
     schema_version: int

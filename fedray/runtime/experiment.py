@@ -1,7 +1,7 @@
 """A scenario made ready: fleet, data, backbone, prices, method. No Ray yet, nothing written."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
@@ -17,19 +17,21 @@ from fedray.errors import RunFailedError, UserError
 from fedray.fleet import Fleet, Moment, build_fleet
 from fedray.learning.backbone import Backbone, find_backbone, find_twin
 from fedray.learning.corpus import load_corpus
-from fedray.learning.evaluation import evaluation_blocks
+from fedray.learning.evaluation import EvaluationSet, evaluation_set
 from fedray.learning.partition import partition
 from fedray.learning.tokens import Tokens, tokenise
+from fedray.learning.validation import hold_out
 from fedray.learning.workbench import Kit
 from fedray.methods import Method, MethodContext, build_method, resolved
 from fedray.protocol import Ints, Plan, View
+from fedray.results import Split, Steps
 from fedray.scenario import LoadedScenario, Scenario
 from fedray.scenario.schema import NoData, Synchronous
 
 
 @dataclass(frozen=True)
 class TaskData:
-    """Tokenised examples, who holds which of them, which are evaluated, and the name of each label number.
+    """Tokenised examples, who holds which of them, those held out by split, and the name of each label number.
 
     `unused_columns` are those of the data that nothing was read from.
     """
@@ -37,9 +39,19 @@ class TaskData:
     label_names: tuple[str, ...]
     unused_columns: tuple[str, ...]
     train: Tokens
-    test: Tokens
     shards: tuple[Ints, ...]
-    blocks: tuple[Ints, ...]
+    held_out: Mapping[str, EvaluationSet]  # test, and validation if the task has it
+
+    @property
+    def scored_on(self) -> Split:
+        """The split whose accuracy is the score."""
+        return "validation" if "validation" in self.held_out else "test"
+
+    @property
+    def majority_accuracy(self) -> float:
+        """Test accuracy of always answering the most frequent training label."""
+        most_frequent = np.bincount(self.train.labels).argmax()
+        return float(np.mean(self.held_out["test"].labels == most_frequent))
 
 
 @dataclass(frozen=True)
@@ -75,6 +87,12 @@ class Experiment:
     def twin(self) -> str | None:
         """The architecture that costs are those of, where it is not the one trained."""
         return self.scenario.costs.twin.backbone if self.scenario.costs.twin else None
+
+    @property
+    def steps(self) -> Steps | None:
+        """Local steps trained and priced in a round, where a cost twin stands in for the backbone."""
+        twin, trained = self.scenario.costs.twin, self.scenario.training.local_steps
+        return Steps(trained, twin.local_steps or trained) if twin else None
 
     def opens(self, moment: Moment, busy: Sequence[int]) -> Moment:
         """When the next round can begin: at once if somebody is still at work, or as soon as a device with examples is
@@ -142,9 +160,10 @@ class Experiment:
         )
         digest = hashlib.sha256(repr(named).encode())
         if self.data is not None:
-            for tokens in (self.data.train, self.data.test):
+            held_out = self.data.held_out.values()
+            for tokens in (self.data.train, *(one.tokens for one in held_out)):
                 digest.update(tokens.ids.tobytes() + tokens.offsets.tobytes() + tokens.labels.tobytes())
-            for indices in (*self.data.shards, *self.data.blocks):
+            for indices in (*self.data.shards, *(block for one in held_out for block in one.blocks)):
                 digest.update(indices.tobytes() + b"|")
         return digest.hexdigest()
 
@@ -159,9 +178,8 @@ class Experiment:
             spec=largest,
             weights=self.backbone.weights(),
             train=self.data.train,
-            test=self.data.test,
             shards=self.data.shards,
-            blocks=self.data.blocks,
+            held_out=self.data.held_out,
             batch_size=training.batch_size,
             optimiser=training.optimiser,
             train_head=self.scenario.model.head != "frozen",
@@ -181,13 +199,19 @@ def prepare(loaded: LoadedScenario) -> Experiment:
         examples = np.full(len(fleet), dataset.examples_per_device)
         histograms = np.zeros((len(fleet), dataset.labels), np.int64)
     else:
-        corpus = load_corpus(loaded)
+        corpus, validation = hold_out(load_corpus(loaded), loaded)
         backbone = find_backbone(loaded, len(corpus.label_names))
         shards = partition(corpus.train, scenario.task, len(fleet), scenario.seed, loaded.source)
         tokenizer = backbone.tokenizer()
-        train, test = (tokenise(part, tokenizer, scenario.task.max_length) for part in (corpus.train, corpus.test))
-        blocks = evaluation_blocks(test, scenario.task.eval.max_examples, scenario.seed)
-        data = TaskData(corpus.label_names, corpus.unused, train, test, shards, tuple(blocks))
+        train = tokenise(corpus.train, tokenizer, scenario.task.max_length)
+        held_out = {
+            split: evaluation_set(
+                tokenise(texts, tokenizer, scenario.task.max_length), scenario.task.eval.max_examples, scenario.seed
+            )
+            for split, texts in (("test", corpus.test), ("validation", validation))
+            if texts is not None
+        }
+        data = TaskData(corpus.label_names, corpus.unused, train, shards, held_out)
         examples = np.array([len(shard) for shard in shards])
         labels = len(corpus.label_names)
         histograms = np.stack([np.bincount(train.labels[shard], minlength=labels) for shard in shards])
@@ -227,9 +251,9 @@ def _pricing(loaded: LoadedScenario, backbone: Backbone) -> Pricing:
 
 def _check_target(experiment: Experiment) -> None:
     stop = experiment.scenario.training.stop
-    if stop.target_accuracy is not None and experiment.data is None:
+    if stop.target is not None and experiment.data is None:
         problem = "a task without data reaches no accuracy; remove the target"
-        raise UserError(experiment.loaded.source.problem(("training", "stop", "target_accuracy"), problem))
+        raise UserError(experiment.loaded.source.problem(("training", "stop", "target"), problem))
 
 
 def _check_presence(experiment: Experiment) -> None:

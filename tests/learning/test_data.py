@@ -11,11 +11,10 @@ import pytest
 
 from fedray.errors import UserError
 from fedray.learning.corpus import Texts, load_corpus
-from fedray.learning.evaluation import BLOCK, evaluation_blocks
+from fedray.learning.evaluation import BLOCK, evaluation_set
 from fedray.learning.partition import partition
 from fedray.learning.stdlib_docs import PACKAGES, read_standard_library
 from fedray.learning.tokens import Tokens
-from fedray.learning.trainer import draw_batches
 
 ROWS = [
     {"text": "a \"quoted' word", "text2": "one", "label": "no", "who": "x"},
@@ -208,24 +207,11 @@ def test_batches_are_padded_to_a_multiple_of_16_on_the_right() -> None:
     assert some_tokens([3, 17]).batch(np.array([0, 1])).inputs["input_ids"].shape == (2, 32)
 
 
-def test_batches_draw_the_shard_evenly_and_group_like_lengths() -> None:
-    lengths = np.arange(1, 41)
-    shard = np.arange(0, 40, 2)
-    batches = draw_batches(shard, lengths, steps=6, batch_size=5, rng=np.random.default_rng(0))
-    assert [len(batch) for batch in batches] == [5] * 6
-    counts = np.bincount(np.concatenate(batches), minlength=40)[shard]
-    assert set(counts.tolist()) == {1, 2}  # 30 draws from 20 examples
-    spread = np.mean([np.ptp(lengths[batch]) for batch in batches])
-    assert spread < 10  # random batches would spread over about 27
-    tiny = draw_batches(np.array([3]), lengths, steps=2, batch_size=4, rng=np.random.default_rng(0))
-    assert [batch.tolist() for batch in tiny] == [[3] * 4] * 2
-
-
 def test_evaluation_takes_a_fixed_subset_in_blocks() -> None:
     tokens = some_tokens(np.random.default_rng(0).integers(1, 30, 300).tolist())
-    whole = evaluation_blocks(tokens, None, seed=1)
+    whole = evaluation_set(tokens, None, seed=1).blocks
     assert sorted(np.concatenate(whole).tolist()) == list(range(300))
     assert [len(block) for block in whole] == [BLOCK] * 4 + [300 - 4 * BLOCK]
-    some = np.concatenate(evaluation_blocks(tokens, 100, seed=1))
+    some = np.concatenate(evaluation_set(tokens, 100, seed=1).blocks)
     assert len(set(some.tolist())) == 100
-    assert (some == np.concatenate(evaluation_blocks(tokens, 100, seed=1))).all()
+    assert (some == np.concatenate(evaluation_set(tokens, 100, seed=1).blocks)).all()

@@ -307,7 +307,7 @@ def test_text_that_is_none_is_one_plain_error(a_run: Run, fedray) -> None:
     [
         (f"{FEDIT}\ntraining: {{batch_size: 16}}", ("training",)),
         (f"{FEDIT}\ncosts: {{twin: {{backbone: roberta-base, local_steps: 40}}}}", ("costs",)),
-        (f"{FEDIT}\ntraining: {{rounds: 99, stop: {{target_accuracy: 0.9}}}}", ()),
+        (f"{FEDIT}\ntraining: {{rounds: 99, stop: {{target: 0.9}}}}", ()),
     ],
 )
 def test_costs_and_training_but_not_length_should_be_the_same(scenario, differing, a_run: Run) -> None:

@@ -119,7 +119,8 @@ def test_the_saved_adapter_reproduces_the_reported_accuracy(run, small_scenario:
     loaded = PeftModel.from_pretrained(load_classifier(backbone.location, 3), tmp_path / "run" / "adapter")
     judge = AdaptedModel(load_classifier(backbone.location, 3), backbone.shape, method.adapter())
     judge.peft = loaded
-    score = combine([evaluate_block(judge, data.test, block) for block in data.blocks])
+    test = data.held_out["test"]
+    score = combine([evaluate_block(judge, test.tokens, block) for block in test.blocks], test.labels, 3)
     assert score.accuracy == summary.final_accuracy
     assert score.accuracy > 0.4  # three labels
 
