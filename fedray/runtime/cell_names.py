@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,8 +55,8 @@ def cell_names(cells: Sequence[CellSettings]) -> list[str]:
     ]
 
 
-def method_name(value: Mapping[str, Any]) -> str:
-    """A method section in short: its name, and the parameters that are not the method's defaults."""
+def method_name(value: object) -> str:
+    """A method in short: its name, and of a section the parameters that are not the method's defaults."""
     return _method(value).text
 
 

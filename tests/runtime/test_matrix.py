@@ -13,7 +13,7 @@ from fedray.runtime.matrix import LONGEST_NAME, build_matrix, folder_name, split
 
 
 def names(scenario: Path, *vary: str, seeds: str | None = None, settings: Sequence[str] = ()) -> list[str]:
-    return [cell.name for cell in build_matrix(scenario, settings, vary, seeds).cells]
+    return [cell.name for cell in build_matrix([scenario], settings, vary, seeds).cells]
 
 
 def test_cells_are_the_product_of_all_values_and_seeds(plain: Path) -> None:
@@ -29,7 +29,7 @@ def test_cells_are_the_product_of_all_values_and_seeds(plain: Path) -> None:
 
 def test_a_part_of_a_section_keeps_the_rest_and_a_whole_one_replaces_it(plain: Path) -> None:
     def methods(*vary: str) -> list[tuple[object, ...]]:
-        cells = build_matrix(plain, (), vary, None).cells
+        cells = build_matrix([plain], (), vary, None).cells
         written = [cell.loaded.scenario.method for cell in cells]
         return [(method["name"], method["rank"], method["lora_alpha"], method.get("rho")) for method in written]
 
@@ -44,7 +44,7 @@ def test_a_part_of_a_section_keeps_the_rest_and_a_whole_one_replaces_it(plain: P
 
 def test_a_default_written_out_is_the_same_experiment(plain: Path) -> None:
     with pytest.raises(UserError, match="are the same experiment"):
-        build_matrix(plain, (), ["method={name: fedit},{name: fedit, rank: 8}"], None)
+        build_matrix([plain], (), ["method={name: fedit},{name: fedit, rank: 8}"], None)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from fedray.scenario.schema.base import Positive, Section, Words
+from fedray.scenario.schema.base import LARGEST, Positive, Section, Words
 
 
 class Tuning(Section):
@@ -21,4 +21,4 @@ class Tuning(Section):
         Field(strict=False, min_length=1, description="Seeds of the runs that chose them; no other run may use them."),
     ]
     rounds: Positive = Field(description="Rounds of the longest of those runs.")
-    score: float = Field(description="Mean best validation score of the chosen values over the seeds.")
+    score: float = Field(le=LARGEST, description="Mean best validation score of the chosen values over the seeds.")
