@@ -15,6 +15,8 @@ from fedray.runtime.halving import Rung, Score, edges, score, survivors
 from fedray.runtime.session import Cluster
 from fedray.runtime.tuned import TunedScenario
 
+FILE = "tune.json"
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -49,7 +51,7 @@ class Tuning:
 
     @property
     def file(self) -> Path:
-        return self.folder / "tune.json"
+        return self.folder / FILE
 
 
 class TuningWatcher(BatchWatcher, Protocol):

@@ -1,7 +1,7 @@
 """What a tuning will try: the same points of the grid for every method, under seeds that no comparison uses."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import ceil, prod
@@ -19,7 +19,7 @@ from fedray.results.tuning_record import (
 )
 from fedray.runtime.batch import SweptRun, prepare_runs, require_the_same_base
 from fedray.runtime.cell_names import method_name
-from fedray.runtime.halving import Rung, rungs
+from fedray.runtime.halving import rungs
 from fedray.runtime.matrix import (
     Cell,
     Choice,
@@ -34,7 +34,7 @@ from fedray.runtime.matrix import (
 )
 from fedray.runtime.opening import MAY_CHANGE, default_folder
 from fedray.runtime.tuned import TunedScenario, require_replaceable
-from fedray.runtime.tuning import MethodTrials, Trial, Tuning
+from fedray.runtime.tuning import FILE, MethodTrials, Trial, Tuning
 from fedray.scenario import Scenario, load_scenario
 from fedray.scenario.source import parse_source, show
 from fedray.seeds import Purpose, generator
@@ -85,22 +85,27 @@ def open_tuning(request: TuningRequest) -> Tuning:
     folder = request.run_dir or default_folder(f"{scenario.name}-tune")
     names = [method_name(method.value) for method in methods]
     outputs = _outputs(request.output, folder, names)
-    cells = _cells(request, [(method, *point) for method in methods for point in points], seeds, rounds)
-    runs = prepare_runs(cells, folder)
-    trials = [
-        _trial(request, cells[at], runs[at : at + len(seeds)], variations, seeds, rounds)
-        for at in range(0, len(cells), len(seeds))
-    ]
-    found = tuple(
-        MethodTrials(name, _ordered(trials[number * len(points) : (number + 1) * len(points)]), output)
-        for number, (name, output) in enumerate(zip(names, outputs, strict=True))
-    )
+    cells = _cells(request, methods, points, seeds, rounds)
     climbed = rungs(len(points), rounds, request.eta, scenario.task.eval.every)
-    tuning = Tuning(folder, _record(request, rounds, seeds, variations, climbed, found), climbed, found)
-    _require_the_same_tuning(tuning)
-    free = ("method", *_keys(variations), *MAY_CHANGE)
-    require_the_same_base(runs, [run.directory for run in runs], free)
-    return tuning
+    record = TuningRecord(
+        schema_version=SCHEMA_VERSION,
+        scenario=str(request.scenario),
+        rounds=rounds,
+        eta=request.eta,
+        seeds=seeds,
+        grid={variation.key: variation.values for variation in variations},
+        rungs=[RungRecord(rung.rounds, rung.trials) for rung in climbed],
+        methods=[_unscored(name, trials, variations) for name, trials in zip(names, cells, strict=True)],
+    )
+    _require_the_same_tuning(folder, record)
+    runs = prepare_runs([cell for trials in cells for trial in trials for cell in trial], folder)
+    require_the_same_base(runs, [run.directory for run in runs], ("method", *record.grid, *MAY_CHANGE))
+    by_name = {run.name: run for run in runs}
+    found = [
+        MethodTrials(name, tuple(_trial(request, trial, record, by_name) for trial in trials), output)
+        for name, trials, output in zip(names, cells, outputs, strict=True)
+    ]
+    return Tuning(folder, record, climbed, tuple(found))
 
 
 def _seeds(text: str | None, own: int) -> tuple[int, ...]:
@@ -156,13 +161,27 @@ def _methods(text: str | None, scenario: Scenario) -> list[Choice]:
 
 
 def _cells(
-    request: TuningRequest, trials: Sequence[tuple[Choice, ...]], seeds: Sequence[int], rounds: int
-) -> tuple[Cell, ...]:
-    """Every trial under every seed. No target ends one early: all must run as long."""
+    request: TuningRequest,
+    methods: Sequence[Choice],
+    points: Sequence[tuple[Choice, ...]],
+    seeds: Sequence[int],
+    rounds: int,
+) -> list[list[tuple[Cell, ...]]]:
+    """By method the cells of its trials, one for every seed: the smaller learning rate first, then as in the grid.
+
+    No target ends a trial early: all must run as long.
+    """
     settings = [*request.settings, "tuning=null", f"training.rounds={rounds}", "training.stop.target=null"]
-    cells = load_cells([Draft(request.scenario, None, choices, seed) for choices in trials for seed in seeds], settings)
+    choices = [(method, *point) for method in methods for point in points]
+    cells = load_cells([Draft(request.scenario, None, chosen, seed) for chosen in choices for seed in seeds], settings)
     require_different(cells)
-    return cells
+    trials = [cells[at : at + len(seeds)] for at in range(0, len(cells), len(seeds))]
+    return [
+        sorted(
+            trials[at : at + len(points)], key=lambda trial: trial[0].loaded.scenario.training.optimiser.learning_rate
+        )
+        for at in range(0, len(trials), len(points))
+    ]
 
 
 def _outputs(output: Path | None, folder: Path, names: Sequence[str]) -> list[Path]:
@@ -178,67 +197,35 @@ def _outputs(output: Path | None, folder: Path, names: Sequence[str]) -> list[Pa
     return paths
 
 
-def _trial(
-    request: TuningRequest,
-    cell: Cell,
-    runs: tuple[SweptRun, ...],
-    variations: Sequence[Variation],
-    seeds: Sequence[int],
-    rounds: int,
-) -> Trial:
-    """A point of the grid, with the scenario that its user would have written for it."""
-    keys = _keys(variations)
-    choices = sorted(cell.draft.choices, key=lambda choice: choice.key)
+def _unscored(name: str, trials: Sequence[Sequence[Cell]], variations: Sequence[Variation]) -> MethodRecord:
+    """A method before its first run."""
+    keys = [variation.key for variation in variations]
+    records = [TrialRecord(_values(trial[0], keys), [cell.name for cell in trial], [], None) for trial in trials]
+    return MethodRecord(name, records, None, None, {}, None)
+
+
+def _trial(request: TuningRequest, cells: Sequence[Cell], record: TuningRecord, runs: Mapping[str, SweptRun]) -> Trial:
+    """A point of the grid, ready to run, with the scenario that its user would have written for it."""
+    keys = list(record.grid)
+    choices = sorted(cells[0].draft.choices, key=lambda choice: choice.key)
     loaded = load_scenario(request.scenario, [*request.settings, *(choice.setting for choice in choices)])
-    values = {choice.key: choice.value for choice in cell.draft.choices if choice.key in keys}
-    return Trial(values, runs, TunedScenario(request.scenario, loaded.source.data, keys, seeds, rounds))
+    scenario = TunedScenario(request.scenario, loaded.source.data, tuple(keys), record.seeds, record.rounds)
+    return Trial(_values(cells[0], keys), tuple(runs[cell.name] for cell in cells), scenario)
 
 
-def _ordered(trials: Sequence[Trial]) -> tuple[Trial, ...]:
-    """The smaller learning rate first, then in the order of the grid: of equal scores the first is chosen."""
-    return tuple(sorted(trials, key=lambda trial: trial.runs[0].experiment.scenario.training.optimiser.learning_rate))
+def _values(cell: Cell, keys: Sequence[str]) -> dict[str, object]:
+    return {choice.key: choice.value for choice in cell.draft.choices if choice.key in keys}
 
 
-def _keys(variations: Sequence[Variation]) -> tuple[str, ...]:
-    return tuple(variation.key for variation in variations)
-
-
-def _record(
-    request: TuningRequest,
-    rounds: int,
-    seeds: Sequence[int],
-    variations: Sequence[Variation],
-    climbed: Sequence[Rung],
-    methods: Sequence[MethodTrials],
-) -> TuningRecord:
-    """What tune.json says before the first run."""
-    return TuningRecord(
-        schema_version=SCHEMA_VERSION,
-        scenario=str(request.scenario),
-        rounds=rounds,
-        eta=request.eta,
-        seeds=seeds,
-        grid={variation.key: variation.values for variation in variations},
-        rungs=[RungRecord(rung.rounds, rung.trials) for rung in climbed],
-        methods=[
-            MethodRecord(one.method, [_unscored(trial) for trial in one.trials], None, None, {}, None)
-            for one in methods
-        ],
-    )
-
-
-def _unscored(trial: Trial) -> TrialRecord:
-    return TrialRecord(trial.values, [run.name for run in trial.runs], [], None)
-
-
-def _require_the_same_tuning(tuning: Tuning) -> None:
+def _require_the_same_tuning(folder: Path, record: TuningRecord) -> None:
     """UserError if the folder holds something else, or a tuning that was asked for in other words."""
-    if not tuning.file.is_file():
-        if tuning.folder.is_dir() and any(tuning.folder.iterdir()):
-            raise UserError(f"--run-dir {tuning.folder}: holds something that is no tuning; give another folder")
-        RunDirectory(tuning.folder).require_usable()
+    file = folder / FILE
+    if not file.is_file():
+        if folder.is_dir() and any(folder.iterdir()):
+            raise UserError(f"--run-dir {folder}: holds something that is no tuning; give another folder")
+        RunDirectory(folder).require_usable()
         return
-    before, now = read_tuning(tuning.file).plan(), tuning.record.plan()
+    before, now = read_tuning(file).plan(), record.plan()
     for option, value in before.items():
         if value != now[option]:
-            raise UserError(f"--run-dir {tuning.folder}: this tuning has another {option}; give another folder")
+            raise UserError(f"--run-dir {folder}: this tuning has another {option}; give another folder")
