@@ -97,7 +97,7 @@ def _short(key: str) -> str:
 
 def _outcome(method: MethodRecord, trial: TrialRecord, rungs: int) -> str:
     if trial.failure:
-        return trial.failure
+        return "no score"
     if method.chosen == trial.values:
         return "chosen"
     return "" if len(trial.scores) == rungs else "dropped"

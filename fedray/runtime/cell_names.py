@@ -46,7 +46,7 @@ def cell_names(cells: Sequence[CellSettings]) -> list[str]:
     example `fedit-alpha0.1-seed1`. It ends with a digest if it is too long, or may stand for other settings.
     """
     plain = [_plain_name(cell) for cell in cells]
-    often = Counter(name.text for name in plain)
+    often = Counter(name.text for name in plain if name.exact)
     return [
         name.text
         if name.exact and often[name.text] == 1 and len(name.text) <= LONGEST_NAME
