@@ -31,6 +31,7 @@ class Purpose(IntEnum):
     CALIBRATION = 17
     DROPOUT = 18
     VALIDATION = 19
+    TUNING = 30
 
 
 def generator(run_seed: int, purpose: Purpose, *key: int) -> np.random.Generator:

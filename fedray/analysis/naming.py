@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fedray.analysis.settings import Settings, flat
+from fedray.analysis.settings import Settings, both_tuned, flat
 
 LONGEST_LABEL = 60  # characters; more differences than that are no longer read
 HEADS = ("name", "kind")  # the keys by which a mapping is known
@@ -36,7 +36,8 @@ def names(rows: Sequence[Settings], varied: Mapping[str, Sequence[Any]] | None) 
     """A name for each row; `varied` are the keys and values of the sweep that all of them come from, if there is one.
 
     Without a sweep, a row is named by its method, then by the keys whose values differ from another row's. A method's
-    parameter at its default is not named, nor one that the other methods do not have, nor a value that most rows have.
+    parameter at its default is not named, nor one that the other methods do not have, nor a value that most rows have,
+    nor one that was tuned for each of two methods.
     """
     words = [_swept(row, rows, varied) if varied is not None else _plain(row, rows) for row in rows]
     usual = _usual(rows) if varied is None else {}
@@ -99,6 +100,8 @@ def _differing(row: Settings, rows: Sequence[Settings]) -> list[Word]:
 
 
 def _differ(row: Settings, other: Settings, key: str) -> bool:
+    if both_tuned(row, other, key):
+        return False
     if key in other.values:
         return bool(row.values[key] != other.values[key])
     return row.method == other.method or not _of_method(key)

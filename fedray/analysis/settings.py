@@ -8,7 +8,7 @@ from fedray.methods import METHODS
 from fedray.results import RunDirectory
 from fedray.scenario import Scenario, load_scenario
 
-ASIDE = ("name", "seed", "runtime", "telemetry")  # the seed repeats an experiment, the others change no result
+ASIDE = ("name", "seed", "runtime", "telemetry", "tuning")  # a seed repeats an experiment, the others change no result
 SETTING = ("task", "fleet", "model", "costs", "training")  # what two methods must share to be comparable
 LENGTH = ("training.rounds", "training.stop")  # but for how long they ran
 
@@ -25,7 +25,8 @@ class StopRule:
 class Settings:
     """The scenario of a run without what is aside, flat: dotted key to value, lists by index.
 
-    `defaults` are those of the method's own parameters, by the same keys.
+    `defaults` are those of the method's own parameters, by the same keys; `tuned` are the keys whose values
+    `fedray tune` chose for the method.
     """
 
     seed: int
@@ -33,6 +34,7 @@ class Settings:
     values: Mapping[str, Any]
     defaults: Mapping[str, Any]
     stop: StopRule | None = None
+    tuned: tuple[str, ...] = ()
 
     def section(self, name: str) -> dict[str, Any]:
         """The values below a top-level key."""
@@ -51,12 +53,24 @@ def flattened(scenario: Scenario, method: str) -> Settings:
     defaults = dict(flat({"method": _method_defaults(method)}))
     stop = scenario.training.stop
     rule = StopRule(stop.target, stop.hold) if stop.target is not None else None
-    return Settings(scenario.seed, method, {**defaults, **dict(flat(data))}, defaults, rule)
+    tuned = scenario.tuning.keys if scenario.tuning else ()
+    return Settings(scenario.seed, method, {**defaults, **dict(flat(data))}, defaults, rule, tuned)
 
 
 def differing_sections(runs: Sequence[Settings]) -> tuple[str, ...]:
-    """The sections in which runs differ that should only differ in their method."""
-    return tuple(name for name in SETTING if any(run.section(name) != runs[0].section(name) for run in runs))
+    """The sections in which runs differ that should only differ in their method and in what was tuned for it."""
+    return tuple(name for name in SETTING if any(_section_differs(run, runs[0], name) for run in runs))
+
+
+def both_tuned(row: Settings, other: Settings, key: str) -> bool:
+    """Whether both values of a key were tuned, each for its method."""
+    return row.method != other.method and key in row.tuned and key in other.tuned
+
+
+def _section_differs(run: Settings, other: Settings, name: str) -> bool:
+    here, there = run.section(name), other.section(name)
+    keys = here.keys() | there.keys()
+    return any(here.get(key) != there.get(key) for key in keys if not both_tuned(run, other, key))
 
 
 def _method_defaults(method: str) -> dict[str, Any]:

@@ -35,7 +35,9 @@ def run(
 
 
 def sweep(
-    scenario: ScenarioFile,
+    scenarios: Annotated[
+        list[Path], typer.Argument(metavar="SCENARIO...", help="YAML files; several differ only in their method.")
+    ],
     vary: Annotated[
         list[str], typer.Option("--vary", metavar="KEY=A,B,C", help="Run with each of these values; repeatable.")
     ] = [],
@@ -48,13 +50,13 @@ def sweep(
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no table; only errors.")] = False,
 ) -> None:
-    """Run every combination of some values and seeds on one Ray, then compare them."""
+    """Run scenarios with every combination of some values and seeds on one Ray, then compare them."""
     from fedray.analysis import compare as compare_runs
     from fedray.display import SweepDisplay
     from fedray.runtime.sweep import open_sweep, run_sweep
 
     with SweepDisplay(err, quiet) as display:
-        opened = open_sweep(scenario, settings, vary, seeds, run_dir)
+        opened = open_sweep(scenarios, settings, vary, seeds, run_dir)
         failed = run_sweep(opened, address, display)
     if as_json or not quiet:
         show_comparison(compare_runs(opened.directory.completed()), as_json)

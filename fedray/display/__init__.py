@@ -6,11 +6,13 @@ from fedray.display.fidelity import fidelity_tables, speed_table
 from fedray.display.plan import plan_tables
 from fedray.display.run import RunDisplay, summary_table
 from fedray.display.sweep import SweepDisplay
+from fedray.display.tuning import TuningDisplay, tuning_notes, tuning_tables
 from fedray.display.words import word_table
 
 __all__ = [
     "RunDisplay",
     "SweepDisplay",
+    "TuningDisplay",
     "comparison_displays",
     "fidelity_tables",
     "plan_tables",
@@ -18,5 +20,7 @@ __all__ = [
     "profile_table",
     "speed_table",
     "summary_table",
+    "tuning_notes",
+    "tuning_tables",
     "word_table",
 ]

@@ -13,6 +13,7 @@ MAY_CHANGE = (
     "name",
     "runtime",
     "telemetry",
+    "tuning",
     "training.rounds",
     "training.stop",
 )  # none of them changes what was trained

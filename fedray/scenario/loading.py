@@ -44,6 +44,7 @@ def load_scenario(path: Path | None, settings: Iterable[str] = ()) -> LoadedScen
         _make_absolute(source, key, path.parent if path else Path())
     scenario = validate(Scenario, source.data, source)
     _check_counts(scenario, source)
+    _check_seed(scenario, source)
     return LoadedScenario(scenario, source)
 
 
@@ -60,6 +61,13 @@ def _check_counts(scenario: Scenario, source: Source) -> None:
         raise source.error(
             ("topology", "groups"), scenario.topology.groups, f"at most {asked:,}, the devices of a round"
         )
+
+
+def _check_seed(scenario: Scenario, source: Source) -> None:
+    """ScenarioError for a seed that tuning chose the scenario's values with: its score would be too good."""
+    if scenario.tuning is not None and scenario.seed in scenario.tuning.seeds:
+        used = ", ".join(map(str, scenario.tuning.seeds))
+        raise source.error(("seed",), scenario.seed, f"any but {used}: the values were tuned with it (tuning.seeds)")
 
 
 def _group_paths(data: Mapping[str, Any]) -> Iterator[Key]:

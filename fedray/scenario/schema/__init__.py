@@ -56,6 +56,7 @@ from fedray.scenario.schema.training import (
     Telemetry,
     Training,
 )
+from fedray.scenario.schema.tuning import Tuning
 
 __all__ = [
     "BACKBONES",
@@ -112,6 +113,7 @@ __all__ = [
     "Topology",
     "TraceLink",
     "Training",
+    "Tuning",
     "Twin",
     "UniformLink",
     "Validation",
