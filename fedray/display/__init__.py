@@ -2,6 +2,7 @@
 
 from fedray.display.catalogue import profile_page, profile_table
 from fedray.display.comparison import comparison_table, difference_warning
+from fedray.display.data import data_tables
 from fedray.display.fidelity import fidelity_tables, speed_table
 from fedray.display.plan import plan_tables
 from fedray.display.run import RunDisplay, summary_table
@@ -12,6 +13,7 @@ __all__ = [
     "RunDisplay",
     "SweepDisplay",
     "comparison_table",
+    "data_tables",
     "difference_warning",
     "fidelity_tables",
     "plan_tables",

@@ -1,6 +1,7 @@
 """What runs and sweeps leave behind and how runs compare: records, directories, comparison."""
 
 from fedray.results.comparison import ComparedRow, ComparedRun, Comparison, Statistic, compare
+from fedray.results.data_report import DataReport
 from fedray.results.digest import result_digest
 from fedray.results.fidelity import Fidelity, fidelity
 from fedray.results.records import (
@@ -25,6 +26,7 @@ __all__ = [
     "ComparedRow",
     "ComparedRun",
     "Comparison",
+    "DataReport",
     "DeviceRecord",
     "Enforced",
     "Enforcement",

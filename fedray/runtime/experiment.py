@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,36 +15,41 @@ from fedray.costs import Pricing
 from fedray.emulation import Limits, Rules, Schedule, simulate
 from fedray.errors import RunFailedError, UserError
 from fedray.fleet import Fleet, Moment, build_fleet
-from fedray.learning.backbone import Backbone, find_backbone, find_twin
+from fedray.learning.backbone import Backbone, find_backbone, find_tokenizer, find_twin
 from fedray.learning.corpus import load_corpus
 from fedray.learning.evaluation import evaluation_blocks
 from fedray.learning.partition import partition
-from fedray.learning.tokens import Tokens, tokenise
+from fedray.learning.tokens import Tokens, choose_max_length, encode
 from fedray.learning.workbench import Kit
 from fedray.methods import Method, MethodContext, build_method, resolved
 from fedray.protocol import Ints, Plan, View
+from fedray.results.data_report import DataReport
+from fedray.runtime.accounting import account, text_lengths
 from fedray.scenario import LoadedScenario, Scenario
-from fedray.scenario.schema import NoData, Synchronous
+from fedray.scenario.schema import WITHOUT_DATA, NoData, Synchronous
 
 
 @dataclass(frozen=True)
 class TaskData:
-    """Tokenised examples, who holds which of them, which are evaluated, and the name of each label number.
+    """Tokenised examples, who trains on which of them, which are evaluated, and the name of each label number.
 
-    `unused_columns` are those of the data that nothing was read from.
+    `shards` are what devices train on: their own examples, and copies where they were topped up.
     """
 
     label_names: tuple[str, ...]
-    unused_columns: tuple[str, ...]
     train: Tokens
     test: Tokens
     shards: tuple[Ints, ...]
     blocks: tuple[Ints, ...]
+    report: DataReport
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """Everything that is fixed for a run; `data` is None for a task without data."""
+    """Everything that is fixed for a run; `data` is None for a task without data.
+
+    `examples` and `label_histograms` count what devices hold of their own, without copies.
+    """
 
     loaded: LoadedScenario
     fleet: Fleet
@@ -170,27 +175,37 @@ class Experiment:
 
 
 def prepare(loaded: LoadedScenario) -> Experiment:
-    """Read everything a scenario names; UserError, with place and key, for whatever does not fit together."""
+    """Read everything a scenario names; UserError, with place and key, for whatever does not fit together.
+
+    The experiment's scenario says what was chosen for it: its method's parameters and `task.max_length`.
+    """
     loaded = resolved(loaded)
     scenario = loaded.scenario
     fleet = build_fleet(loaded)
     dataset = scenario.task.dataset
     if isinstance(dataset, NoData):
+        loaded = loaded.with_max_length(WITHOUT_DATA)
         backbone = find_backbone(loaded, dataset.labels)
         data = None
         examples = np.full(len(fleet), dataset.examples_per_device)
         histograms = np.zeros((len(fleet), dataset.labels), np.int64)
     else:
         corpus = load_corpus(loaded)
+        tokenizer, longest = find_tokenizer(loaded)
+        uncut_train, uncut_test = (encode(part, tokenizer) for part in (corpus.train, corpus.test))
+        loaded = loaded.with_max_length(choose_max_length(uncut_train.lengths, longest))
+        max_length = loaded.scenario.task.max_tokens
         backbone = find_backbone(loaded, len(corpus.label_names))
         shards = partition(corpus.train, scenario.task, len(fleet), scenario.seed, loaded.source)
-        tokenizer = backbone.tokenizer()
-        train, test = (tokenise(part, tokenizer, scenario.task.max_length) for part in (corpus.train, corpus.test))
+        train, test = uncut_train.cut(max_length), uncut_test.cut(max_length)
         blocks = evaluation_blocks(test, scenario.task.eval.max_examples, scenario.seed)
-        data = TaskData(corpus.label_names, corpus.unused, train, test, shards, tuple(blocks))
-        examples = np.array([len(shard) for shard in shards])
+        chosen: Literal["auto", "given"] = "auto" if scenario.task.max_length == "auto" else "given"
+        report = account(corpus, shards, text_lengths(uncut_train.lengths, uncut_test.lengths, max_length, chosen))
+        trained = tuple(shards.trained(device) for device in range(len(fleet)))
+        data = TaskData(corpus.label_names, train, test, trained, tuple(blocks), report)
+        examples = np.array([len(own) for own in shards.own])
         labels = len(corpus.label_names)
-        histograms = np.stack([np.bincount(train.labels[shard], minlength=labels) for shard in shards])
+        histograms = np.stack([np.bincount(train.labels[own], minlength=labels) for own in shards.own])
     experiment = Experiment(loaded, fleet, backbone, _pricing(loaded, backbone), data, examples, histograms)
     _check_target(experiment)
     _check_presence(experiment)
@@ -207,7 +222,7 @@ def _pricing(loaded: LoadedScenario, backbone: Backbone) -> Pricing:
     training, head = scenario.training, scenario.model.head
     shape = find_twin(loaded, backbone.recipe.labels)
     if twin is None or shape is None:
-        return Pricing(backbone.shape, training.batch_size, scenario.task.max_length, head)
+        return Pricing(backbone.shape, training.batch_size, scenario.task.max_tokens, head)
     mine, key = backbone.shape, ("costs", "twin", "backbone")
     if shape.layers < mine.layers:
         raise loaded.source.error(
@@ -219,7 +234,7 @@ def _pricing(loaded: LoadedScenario, backbone: Backbone) -> Pricing:
     return Pricing(
         shape=shape,
         batch_size=twin.batch_size or training.batch_size,
-        sequence_length=twin.max_length or scenario.task.max_length,
+        sequence_length=twin.max_length or scenario.task.max_tokens,
         head=head,
         steps_scale=(twin.local_steps or training.local_steps) / training.local_steps,
     )

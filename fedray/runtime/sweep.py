@@ -81,7 +81,10 @@ def open_sweep(
         task = cell.loaded.scenario.model_dump_json(include={"task", "model"})
         data = known.setdefault((task, experiment.fingerprint), experiment.data)  # methods share what a seed deals out
         runs.append(_swept_run(cell.name, replace(experiment, data=data), directory.cell(cell.name)))
-    _require_the_same_base(runs, record, directory)
+    chosen = (
+        ("task.max_length",) if any(cell.loaded.scenario.task.max_length == "auto" for cell in matrix.cells) else ()
+    )
+    _require_the_same_base(runs, (*record.vary, *MAY_CHANGE, *chosen), record, directory)
     return Sweep(directory, record, tuple(runs))
 
 
@@ -162,13 +165,14 @@ def _swept_run(name: str, experiment: Experiment, directory: RunDirectory) -> Sw
     return SweptRun(name, experiment, directory, begun=True, complete=complete, summary=summary)
 
 
-def _require_the_same_base(runs: Sequence[SweptRun], record: SweepRecord, directory: SweepDirectory) -> None:
-    """UserError if runs differ from those that the folder holds in more than what the sweep varies."""
+def _require_the_same_base(
+    runs: Sequence[SweptRun], free: Sequence[str], record: SweepRecord, directory: SweepDirectory
+) -> None:
+    """UserError if runs differ from those that the folder holds in more than the keys that are free to."""
     begun = [cell for cell in map(directory.cell, record.cells) if cell.scenario.is_file()]
     if not begun:
         return
     before = flattened(resolved(load_scenario(begun[0].scenario)).scenario, "").values
-    free = (*record.vary, *MAY_CHANGE)
     for run in runs:
         now = flattened(run.experiment.scenario, "").values
         for key in sorted(before.keys() | now.keys()):

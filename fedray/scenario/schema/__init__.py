@@ -26,6 +26,7 @@ from fedray.scenario.schema.links import (
 from fedray.scenario.schema.model import BACKBONES, Model
 from fedray.scenario.schema.scenario import Scenario
 from fedray.scenario.schema.task import (
+    WITHOUT_DATA,
     Dataset,
     Dirichlet,
     Eval,
@@ -58,6 +59,7 @@ from fedray.scenario.schema.training import (
 __all__ = [
     "BACKBONES",
     "LARGEST",
+    "WITHOUT_DATA",
     "Always",
     "Asynchronous",
     "Availability",
