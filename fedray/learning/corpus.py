@@ -135,6 +135,10 @@ def _checked(rows: datasets.Dataset, dataset: Files | Hub, key: Key, source: Sou
         row = min(missing or strange)
         given = "no label" if missing else f"the label {show(labels[row])}"
         raise UserError(source.problem(key, f"example {row} (from 0) has {given}; allowed: integers or words"))
+    owners = list(rows[dataset.natural_id]) if dataset.natural_id else []
+    if None in owners or "" in owners:
+        row = next(row for row, owner in enumerate(owners) if owner in (None, ""))
+        raise UserError(source.problem((*AT, "natural_id"), f"example {row} (from 0) has no owner"))
     return rows
 
 

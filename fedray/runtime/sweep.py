@@ -81,9 +81,8 @@ def open_sweep(
         task = cell.loaded.scenario.model_dump_json(include={"task", "model"})
         data = known.setdefault((task, experiment.fingerprint), experiment.data)  # methods share what a seed deals out
         runs.append(_swept_run(cell.name, replace(experiment, data=data), directory.cell(cell.name)))
-    chosen = (
-        ("task.max_length",) if any(cell.loaded.scenario.task.max_length == "auto" for cell in matrix.cells) else ()
-    )
+    automatic = any(cell.loaded.scenario.task.max_length == "auto" for cell in matrix.cells)
+    chosen = ("task.max_length",) if automatic else ()  # it follows from the data and the tokenizer of each cell
     _require_the_same_base(runs, (*record.vary, *MAY_CHANGE, *chosen), record, directory)
     return Sweep(directory, record, tuple(runs))
 
