@@ -44,7 +44,7 @@ def embedded_model(spec: AdapterSpec) -> AdaptedModel:
     """The embedded backbone, ready for adapters up to `spec`."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "scenario.yaml"
-        path.write_text("schema_version: 1\n")
+        path.write_text("schema_version: 1\ntask: {max_length: 64}\n")
         backbone = find_backbone(load_scenario(path), labels=12)
     return AdaptedModel(load_weights(build(backbone.recipe), backbone.weights()), backbone.shape, spec)
 

@@ -2,6 +2,7 @@
 
 from fedray.display.catalogue import profile_page, profile_table
 from fedray.display.comparison import comparison_displays
+from fedray.display.data import data_tables
 from fedray.display.fidelity import fidelity_tables, speed_table
 from fedray.display.plan import plan_tables
 from fedray.display.run import RunDisplay, summary_table
@@ -14,6 +15,7 @@ __all__ = [
     "SweepDisplay",
     "TuningDisplay",
     "comparison_displays",
+    "data_tables",
     "fidelity_tables",
     "plan_tables",
     "profile_page",

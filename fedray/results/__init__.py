@@ -1,5 +1,6 @@
 """What runs and sweeps leave behind: records and directories."""
 
+from fedray.results.data_report import DataReport
 from fedray.results.device_accuracy import summarise_devices
 from fedray.results.digest import result_digest
 from fedray.results.records import (
@@ -19,6 +20,7 @@ from fedray.results.sweep_directory import SweepDirectory, SweepRecord, expand
 
 __all__ = [
     "AdapterOrigin",
+    "DataReport",
     "DeviceAccuracy",
     "DeviceRecord",
     "Enforced",

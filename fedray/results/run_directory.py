@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from fedray.errors import UserError
+from fedray.results.data_report import DataReport
 from fedray.results.records import (
     AdapterOrigin,
     Progress,
@@ -25,6 +26,7 @@ from fedray.results.rows import device_row, parquet_path, parquet_rows, round_re
 from fedray.results.summary import Summary
 
 _SUMMARY = TypeAdapter(Summary)
+_DATA = TypeAdapter(DataReport)
 
 PARQUET_ABOVE = 1000  # devices; beyond that lines of JSON are slow to write and to read
 
@@ -77,6 +79,10 @@ class RunDirectory:
     def write_labels(self, names: Sequence[str]) -> None:
         """labels.json: the name of each label number."""
         self._write("labels.json", json.dumps(list(names)) + "\n")
+
+    def write_data(self, report: DataReport) -> None:
+        """data.json: what became of the data."""
+        self._write("data.json", json.dumps(report.as_json(), indent=2, ensure_ascii=False) + "\n")
 
     def write_shards(self, label_histograms: NDArray[np.int64]) -> None:
         """shards.jsonl: how many examples of each label every device holds; (devices, labels)."""
@@ -156,6 +162,16 @@ class RunDirectory:
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise UserError(f"{path}: not the labels of a run")
         return tuple(names)
+
+    def data(self) -> DataReport | None:
+        """What became of the data; None if the run wrote nothing of it, UserError if it is not ours."""
+        path = self.path / "data.json"
+        if not path.is_file():
+            return None
+        try:
+            return _DATA.validate_json(path.read_bytes())
+        except ValidationError:
+            raise UserError(f"{path}: not the data report of a run") from None
 
     def shards(self) -> dict[int, tuple[int, ...]] | None:
         """Examples per label by device; None if the run wrote none, UserError if they are not ours."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from fedray.results.data_report import DataReport
 from fedray.results.records import DeviceAccuracy, RoundRecord
 
 Status = Literal["completed", "stopped", "failed"]
@@ -40,9 +41,10 @@ class Summary:
     `scored_on` names the examples that `final_score`, `best_score` and `target` refer to: validation, or test if the
     task holds none out. `best_accuracy` is the test accuracy of round `best_round`, whose score is the best.
     `final_metrics` and `device_accuracy` are those of the last evaluated round; `majority_accuracy` is the test
-    accuracy of always answering the most frequent training label. `devices_dropped` counts every round's. `twin` names
-    the architecture that all costs are those of, where it is not the one trained, and `steps` says how many of the
-    priced steps are trained; `overloads` are those of rounds under the wall clock.
+    accuracy of always answering the most frequent training label. `devices_sitting_out` never take part for want of
+    examples, `devices_topped_up` also train on copies (see DataReport). `devices_dropped` counts every round's. `twin`
+    names the architecture that all costs are those of, where it is not the one trained, and `steps` says how many of
+    the priced steps are trained; `overloads` are those of rounds under the wall clock.
     """
 
     schema_version: int
@@ -74,6 +76,8 @@ class Summary:
     final_metrics: Mapping[str, float] = field(default_factory=dict)
     device_accuracy: DeviceAccuracy | None = None
     majority_accuracy: float | None = None
+    devices_sitting_out: int | None = None
+    devices_topped_up: int | None = None
     twin: str | None = None
     steps: Steps | None = None
     overloads: int | None = None
@@ -113,7 +117,7 @@ class Tally:
     target: float | None
     held: int = 1
     scored_on: Split | None = None
-    majority_accuracy: float | None = None
+    data: DataReport | None = None
     twin: str | None = None
     steps: Steps | None = None
 
@@ -153,7 +157,9 @@ def summarise(rounds: Sequence[RoundRecord], tally: Tally, status: Status) -> Su
         best_round=best.round if best else None,
         final_metrics=last.metrics if last else {},
         device_accuracy=last.device_accuracy if last else None,
-        majority_accuracy=tally.majority_accuracy,
+        majority_accuracy=tally.data.majority_accuracy if tally.data else None,
+        devices_sitting_out=tally.data.devices.sitting_out if tally.data else None,
+        devices_topped_up=tally.data.devices.topped_up if tally.data else None,
         twin=tally.twin,
         steps=tally.steps,
         overloads=sum(forced.overloads for forced in enforced) if enforced else None,

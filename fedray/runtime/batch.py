@@ -11,10 +11,11 @@ from fedray.methods import resolved
 from fedray.results import RunDirectory, Summary
 from fedray.runtime.checkpoint import load_checkpoint
 from fedray.runtime.driver import Watcher, execute_on
-from fedray.runtime.experiment import Experiment, TaskData, prepare
+from fedray.runtime.experiment import Experiment, prepare
 from fedray.runtime.matrix import Cell, as_written
 from fedray.runtime.opening import changed_key
 from fedray.runtime.session import Cluster
+from fedray.runtime.task_data import TaskData
 from fedray.scenario import load_scenario
 from fedray.scenario.source import show
 

@@ -103,6 +103,7 @@ class Coordinator:
         if self.experiment.data is not None:
             self.directory.write_labels(self.experiment.data.label_names)
             self.directory.write_shards(self.experiment.label_histograms)
+            self.directory.write_data(self.experiment.data.report)
         equipment = Equipment(
             shape=self.experiment.backbone.shape,
             head=self.experiment.scenario.model.head,
@@ -182,7 +183,7 @@ class Coordinator:
                 target=self.experiment.scenario.training.stop.target,
                 held=self.experiment.scenario.training.stop.hold,
                 scored_on=data.scored_on if data else None,
-                majority_accuracy=data.majority_accuracy if data else None,
+                data=data.report if data else None,
                 twin=self.experiment.twin,
                 steps=self.experiment.steps,
             )

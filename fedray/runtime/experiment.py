@@ -1,7 +1,7 @@
 """A scenario made ready: fleet, data, backbone, prices, method. No Ray yet, nothing written."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
@@ -16,47 +16,21 @@ from fedray.emulation import Limits, Rules, Schedule, simulate
 from fedray.errors import RunFailedError, UserError
 from fedray.fleet import Fleet, Moment, build_fleet
 from fedray.learning.backbone import Backbone, find_backbone, find_twin
-from fedray.learning.corpus import load_corpus
-from fedray.learning.evaluation import EvaluationSet, evaluation_set
-from fedray.learning.partition import partition
-from fedray.learning.tokens import Tokens, tokenise
-from fedray.learning.validation import hold_out
 from fedray.learning.workbench import Kit
 from fedray.methods import Method, MethodContext, build_method, method_section, resolved
 from fedray.protocol import Ints, Plan, View
-from fedray.results import Split, Steps
+from fedray.results import Steps
+from fedray.runtime.task_data import TaskData, read_task_data
 from fedray.scenario import LoadedScenario, Scenario
-from fedray.scenario.schema import NoData, Synchronous
-
-
-@dataclass(frozen=True)
-class TaskData:
-    """Tokenised examples, who holds which of them, those held out by split, and the name of each label number.
-
-    `unused_columns` are those of the data that nothing was read from.
-    """
-
-    label_names: tuple[str, ...]
-    unused_columns: tuple[str, ...]
-    train: Tokens
-    shards: tuple[Ints, ...]
-    held_out: Mapping[str, EvaluationSet]  # test, and validation if the task has it
-
-    @property
-    def scored_on(self) -> Split:
-        """The split whose accuracy is the score."""
-        return "validation" if "validation" in self.held_out else "test"
-
-    @property
-    def majority_accuracy(self) -> float:
-        """Test accuracy of always answering the most frequent training label."""
-        most_frequent = np.bincount(self.train.labels).argmax()
-        return float(np.mean(self.held_out["test"].labels == most_frequent))
+from fedray.scenario.schema import WITHOUT_DATA, NoData, Synchronous
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """Everything that is fixed for a run; `data` is None for a task without data."""
+    """Everything that is fixed for a run; `data` is None for a task without data.
+
+    `examples` and `label_histograms` count what devices hold of their own, without copies.
+    """
 
     loaded: LoadedScenario
     fleet: Fleet
@@ -189,33 +163,24 @@ class Experiment:
 
 
 def prepare(loaded: LoadedScenario) -> Experiment:
-    """Read everything a scenario names; UserError, with place and key, for whatever does not fit together."""
+    """Read everything a scenario names; UserError, with place and key, for whatever does not fit together.
+
+    The experiment's scenario says what was chosen for it: its method's parameters and `task.max_length`.
+    """
     loaded = resolved(loaded)
     scenario = loaded.scenario
     fleet = build_fleet(loaded)
     dataset = scenario.task.dataset
     if isinstance(dataset, NoData):
+        loaded = loaded.with_max_length(WITHOUT_DATA)
         backbone = find_backbone(loaded, dataset.labels)
         data = None
         examples = np.full(len(fleet), dataset.examples_per_device)
         histograms = np.zeros((len(fleet), dataset.labels), np.int64)
     else:
-        corpus, validation = hold_out(load_corpus(loaded), loaded)
-        backbone = find_backbone(loaded, len(corpus.label_names))
-        shards = partition(corpus.train, scenario.task, len(fleet), scenario.seed, loaded.source)
-        tokenizer = backbone.tokenizer()
-        train = tokenise(corpus.train, tokenizer, scenario.task.max_length)
-        held_out = {
-            split: evaluation_set(
-                tokenise(texts, tokenizer, scenario.task.max_length), scenario.task.eval.max_examples, scenario.seed
-            )
-            for split, texts in (("test", corpus.test), ("validation", validation))
-            if texts is not None
-        }
-        data = TaskData(corpus.label_names, corpus.unused, train, shards, held_out)
-        examples = np.array([len(shard) for shard in shards])
-        labels = len(corpus.label_names)
-        histograms = np.stack([np.bincount(train.labels[shard], minlength=labels) for shard in shards])
+        task = read_task_data(loaded, len(fleet))
+        loaded, backbone, data = task.loaded, task.backbone, task.data
+        examples, histograms = task.examples, task.label_histograms
     experiment = Experiment(loaded, fleet, backbone, _pricing(loaded, backbone), data, examples, histograms)
     _check_target(experiment)
     _check_presence(experiment)
@@ -232,7 +197,7 @@ def _pricing(loaded: LoadedScenario, backbone: Backbone) -> Pricing:
     training, head = scenario.training, scenario.model.head
     shape = find_twin(loaded, backbone.recipe.labels)
     if twin is None or shape is None:
-        return Pricing(backbone.shape, training.batch_size, scenario.task.max_length, head)
+        return Pricing(backbone.shape, training.batch_size, scenario.task.max_tokens, head)
     mine, key = backbone.shape, ("costs", "twin", "backbone")
     if shape.layers < mine.layers:
         raise loaded.source.error(
@@ -244,7 +209,7 @@ def _pricing(loaded: LoadedScenario, backbone: Backbone) -> Pricing:
     return Pricing(
         shape=shape,
         batch_size=twin.batch_size or training.batch_size,
-        sequence_length=twin.max_length or scenario.task.max_length,
+        sequence_length=twin.max_length or scenario.task.max_tokens,
         head=head,
         steps_scale=(twin.local_steps or training.local_steps) / training.local_steps,
     )

@@ -47,6 +47,8 @@ def open_sweep(
     record = _record(matrix, directory)
     runs = prepare_runs(matrix.cells, directory.path)
     free = [*record.vary, *MAY_CHANGE]
+    if any(cell.loaded.scenario.task.max_length == "auto" for cell in matrix.cells):
+        free.append("task.max_length")  # it follows from the data and the tokenizer of each cell
     if record.scenarios:  # which were compared with each other when they were loaded
         tuned = [cell.loaded.scenario.tuning.keys for cell in matrix.cells if cell.loaded.scenario.tuning]
         free += ["method", "topology", *dict.fromkeys(key for keys in tuned for key in keys)]

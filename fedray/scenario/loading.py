@@ -33,6 +33,14 @@ class LoadedScenario:
         """The resolved scenario: every default written out, paths absolute; loads to an equal scenario."""
         return yaml.safe_dump(self.scenario.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
+    def with_max_length(self, tokens: int) -> "LoadedScenario":
+        """The scenario with `task.max_length` as a number: `tokens`, where it is `auto`."""
+        task = self.scenario.task
+        if task.max_length != "auto":
+            return self
+        cut = task.model_copy(update={"max_length": tokens})
+        return LoadedScenario(self.scenario.model_copy(update={"task": cut}), self.source)
+
 
 def load_scenario(path: Path | None, settings: Iterable[str] = ()) -> LoadedScenario:
     """Load, override, resolve paths and validate; without a file every value is its default.

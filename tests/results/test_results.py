@@ -51,6 +51,8 @@ SCORE_KEYS = [
     "final_metrics",
     "device_accuracy",
     "majority_accuracy",
+    "devices_sitting_out",
+    "devices_topped_up",
 ]
 ROUND_KEYS = [
     "round",

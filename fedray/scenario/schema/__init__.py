@@ -26,6 +26,7 @@ from fedray.scenario.schema.links import (
 from fedray.scenario.schema.model import BACKBONES, Model
 from fedray.scenario.schema.scenario import Scenario
 from fedray.scenario.schema.task import (
+    WITHOUT_DATA,
     Dataset,
     Dirichlet,
     Eval,
@@ -61,6 +62,7 @@ from fedray.scenario.schema.tuning import Tuning
 __all__ = [
     "BACKBONES",
     "LARGEST",
+    "WITHOUT_DATA",
     "Always",
     "Asynchronous",
     "Availability",
