@@ -36,7 +36,7 @@ def main() -> None:
     steps = step_seconds(model, [spec.deepest(depth) for depth in DEPTHS], batch, repeats)
     print("depth  CPU s a step  against 6  kept for backward")
     for depth, step in zip(DEPTHS, steps, strict=True):
-        kept = saved_bytes(model, spec.deepest(depth), batch)
+        kept = saved_bytes(model, spec.deepest(depth), batch).total
         print(f"{depth:5}  {step:12.3f}  {step / steps[0]:9.2f}  {kept / 1e6:13.1f} MB")
 
 

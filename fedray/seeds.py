@@ -29,6 +29,7 @@ class Purpose(IntEnum):
     PRESENCE = 15
     FAULTS = 16
     CALIBRATION = 17
+    DROPOUT = 18
 
 
 def generator(run_seed: int, purpose: Purpose, *key: int) -> np.random.Generator:

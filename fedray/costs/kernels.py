@@ -65,7 +65,9 @@ def layer_forward(shape: BackboneShape, batch_size: int, sequence_length: int) -
     """One layer's forward pass."""
     tokens = batch_size * sequence_length
     linears = [_product(tokens, *linear) for linear in shape.linears]
-    return Kernels.of([*linears, *_attention(shape, batch_size, sequence_length), *_elementwise_forward(shape, tokens)])
+    attention = _attention(shape, batch_size, sequence_length)
+    dropout = _dropout(shape, batch_size, sequence_length)
+    return Kernels.of([*linears, *attention, *_elementwise_forward(shape, tokens), *dropout])
 
 
 def layer_backward(shape: BackboneShape, batch_size: int, sequence_length: int) -> Kernels:
@@ -73,7 +75,8 @@ def layer_backward(shape: BackboneShape, batch_size: int, sequence_length: int) 
     tokens = batch_size * sequence_length
     linears = [_product(tokens, *linear) for linear in shape.linears]
     attention = 2 * _attention(shape, batch_size, sequence_length)
-    return Kernels.of([*linears, *attention, *_elementwise_backward(shape, tokens)])
+    dropout = _dropout(shape, batch_size, sequence_length)
+    return Kernels.of([*linears, *attention, *_elementwise_backward(shape, tokens), *dropout])
 
 
 def layer_forward_flops(shape: BackboneShape, batch_size: int, sequence_length: int) -> float:
@@ -157,6 +160,19 @@ def _elementwise_backward(shape: BackboneShape, tokens: int) -> list[Kernel]:
     hidden, inner = float(tokens * shape.hidden), float(tokens * shape.inner)
     norm, meeting = Kernel(0.0, FLOAT * 3 * hidden), Kernel(0.0, FLOAT * 3 * hidden)
     return [norm, norm, meeting, meeting, Kernel(0.0, FLOAT * 3 * inner)]
+
+
+def _dropout(shape: BackboneShape, batch_size: int, sequence_length: int) -> list[Kernel]:
+    """Of the probabilities and of two hidden vectors, if there is dropout in training.
+
+    Forward the values are read, and they and their mask written; backward the gradient and the mask are read, and the
+    gradient written.
+    """
+    if not shape.dropout:
+        return []
+    scores = float(shape.heads * batch_size * sequence_length**2)
+    hidden = float(batch_size * sequence_length * shape.hidden)
+    return [Kernel(0.0, FLOAT * 3 * values) for values in (scores, hidden, hidden)]
 
 
 def _lora(tokens: int, inside: int, out: int, rank: int) -> Kernels:

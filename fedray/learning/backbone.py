@@ -13,7 +13,7 @@ from transformers.utils import logging as transformers_logging
 
 from fedray.adapters import BackboneShape, HeadTensor, LoraTarget
 from fedray.errors import UserError
-from fedray.learning.activations import activation_units
+from fedray.learning.activations import count_activations
 from fedray.learning.architectures import ARCHITECTURES
 from fedray.learning.classifier import (
     Recipe,
@@ -77,7 +77,8 @@ def find_backbone(loaded: LoadedScenario, labels: int) -> Backbone:
         reason = str(error).strip().splitlines()[0]
         hint = did_you_mean(model.backbone, BACKBONES)
         raise UserError(source.problem(AT, f"cannot load {model.backbone}{hint}: {reason}")) from None
-    recipe = Recipe(config.to_json_string(use_diff=False), model.pooling, labels, model.attention)
+    dropout = loaded.scenario.training.dropout
+    recipe = Recipe(config.to_json_string(use_diff=False), model.pooling, labels, model.attention, dropout)
     wanted = model.target_modules or DEFAULT_TARGETS.get(config.model_type)
     if wanted is None:
         problem = f"no default for model type {config.model_type}; name the linear modules that carry LoRA"
@@ -128,8 +129,8 @@ def find_twin(loaded: LoadedScenario, labels: int) -> BackboneShape | None:
     if wanted is None:
         problem = f"no default for model type {config.model_type}; name the linear modules that carry LoRA"
         raise UserError(source.problem((*at[:2], "target_modules"), problem))
-    model = loaded.scenario.model
-    recipe = Recipe(config.to_json_string(use_diff=False), model.pooling, labels, model.attention)
+    model, dropout = loaded.scenario.model, loaded.scenario.training.dropout
+    recipe = Recipe(config.to_json_string(use_diff=False), model.pooling, labels, model.attention, dropout)
     length = twin.max_length or loaded.scenario.task.max_length
     try:
         return describe(twin.backbone, recipe, config, tuple(wanted), length)
@@ -174,9 +175,12 @@ def describe(
         parameters=total - sum(tensor.size for tensor in head),
         targets=tuple(sorted(targets, key=lambda target: target.name)),
         head=head,
-        fused_attention=recipe.attention == "sdpa",
+        # with dropout PyTorch computes fused attention unfused on CPUs, where activations are counted
+        fused_attention=recipe.attention == "sdpa" and not recipe.dropout,
+        dropout=recipe.dropout,
     )
-    return replace(shape, activation_units=activation_units(recipe, shape, sequence_length))
+    counted = count_activations(recipe, shape, sequence_length)
+    return replace(shape, activation_units=counted.total, mask_units=counted.masks)
 
 
 def _matching(word: str, linears: dict[str, Any]) -> list[str]:

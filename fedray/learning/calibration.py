@@ -59,7 +59,8 @@ def calibrate(workbench: Workbench) -> Calibration:
     assignment = Assignment(device=0, group=0, spec=kit.spec, local_steps=STEPS, weight=1)
     values = initial_values(layout_of(kit.shape, kit.spec), kit.seed)
     watch = _Stopwatch()
-    train(model, assignment, values, kit.train, batches, kit.optimiser, kit.train_head, randomness, watch)
+    with model.with_dropout(randomness):
+        train(model, assignment, values, kit.train, batches, kit.optimiser, kit.train_head, randomness, watch)
     step = statistics.mean(after - before for before, after in pairwise(watch.ends))
     computed = sum(
         speed.seconds(step_kernels(kit.shape, kit.spec, kit.batch_size, length)) for length in lengths[0][1:]
