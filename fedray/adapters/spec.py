@@ -46,6 +46,7 @@ class BackboneShape:
     fused_attention: bool = True
     mask_units: float = 0.0  # of activation_units, those of dropout masks, which are never quantised
     dropout: float = 0.0  # in local training
+    entry_linears: tuple[tuple[int, int], ...] = ()  # of linears: those that a layer's input enters, normed or not
 
     @property
     def inner(self) -> int:

@@ -16,14 +16,17 @@ RANK = 8  # LoRA's own activations are a per cent or two of a layer's
 
 
 @dataclass(frozen=True)
-class ActivationUnits:
-    """Floats per token and hidden unit that one more tunable layer keeps; `masks` of them need no gradient.
+class LayerCounts:
+    """Floats per token and hidden unit that one more tunable layer keeps, and `masks`, those that need no gradient.
 
-    Those are dropout masks (PyTorch holds them as float32 on CPUs, as one byte on CUDA) and statistics of norms.
+    Masks are dropout's (PyTorch holds them as float32 on CPUs, as one byte on CUDA) and the statistics of norms.
+    `entry_linears` are the (in, out) features of the modules that a layer's input enters: where the layer is the lowest
+    trained one, they compute no gradient of it.
     """
 
     total: float
     masks: float
+    entry_linears: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,8 @@ class SavedBytes:
     masks: int
 
 
-def count_activations(recipe: Recipe, shape: BackboneShape, sequence_length: int) -> ActivationUnits:
-    """What one more tunable layer keeps, with the attention and the dropout in use.
+def count_layer(recipe: Recipe, shape: BackboneShape, sequence_length: int) -> LayerCounts:
+    """What one more tunable layer keeps, with the attention and the dropout in use, and what its input enters.
 
     Counted, because attention kernels differ from the formulas: saved bytes at depth 2 less those at depth 1, without
     parameters, which would be kept anyway.
@@ -49,7 +52,26 @@ def count_activations(recipe: Recipe, shape: BackboneShape, sequence_length: int
     batch = Batch({"input_ids": ids, "attention_mask": torch.ones_like(ids)}, torch.zeros(1, dtype=torch.int64))
     two, one = (saved_bytes(model, spec.deepest(depth), batch) for depth in (2, 1))
     unit = 4 * sequence_length * shape.hidden
-    return ActivationUnits((two.total - one.total) / unit, (two.masks - one.masks) / unit)
+    return LayerCounts((two.total - one.total) / unit, (two.masks - one.masks) / unit, _entry_linears(model, batch))
+
+
+def _entry_linears(model: AdaptedModel, batch: Batch) -> tuple[tuple[int, int], ...]:
+    """The linear modules of the lowest trained layer of a model whose input needs no gradient, LoRA's left out."""
+    entered: list[tuple[int, int]] = []
+
+    def note(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        if isinstance(module, torch.nn.Linear) and not inputs[0].requires_grad:
+            entered.append((module.in_features, module.out_features))
+
+    hooks = [
+        module.register_forward_pre_hook(note)
+        for path, module in model.layers[-1].named_modules()
+        if isinstance(module, torch.nn.Linear) and "lora_" not in path
+    ]
+    model.logits(batch)
+    for hook in hooks:
+        hook.remove()
+    return tuple(entered)
 
 
 def saved_bytes(model: AdaptedModel, spec: AdapterSpec, batch: Batch) -> SavedBytes:

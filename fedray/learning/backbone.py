@@ -13,7 +13,7 @@ from transformers.utils import logging as transformers_logging
 
 from fedray.adapters import BackboneShape, HeadTensor, LoraTarget
 from fedray.errors import UserError
-from fedray.learning.activations import count_activations
+from fedray.learning.activations import count_layer
 from fedray.learning.architectures import ARCHITECTURES
 from fedray.learning.classifier import (
     Recipe,
@@ -179,8 +179,13 @@ def describe(
         fused_attention=recipe.attention == "sdpa" and not recipe.dropout,
         dropout=recipe.dropout,
     )
-    counted = count_activations(recipe, shape, sequence_length)
-    return replace(shape, activation_units=counted.total, mask_units=counted.masks)
+    counted = count_layer(recipe, shape, sequence_length)
+    return replace(
+        shape,
+        activation_units=counted.total,
+        mask_units=counted.masks,
+        entry_linears=counted.entry_linears,
+    )
 
 
 def _matching(word: str, linears: dict[str, Any]) -> list[str]:

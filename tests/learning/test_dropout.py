@@ -10,7 +10,7 @@ from transformers import AutoConfig
 
 from fedray.adapters import AdapterSpec, initial_values, layout_of
 from fedray.costs.kernels import step_kernels
-from fedray.learning.activations import count_activations
+from fedray.learning.activations import count_layer
 from fedray.learning.backbone import Backbone, find_backbone
 from fedray.learning.classifier import Recipe, build
 from fedray.learning.workbench import Kit, Workbench
@@ -141,7 +141,7 @@ def test_a_layer_keeps_its_masks_and_eager_probabilities_twice() -> None:
     shape = describe("bert-base", recipe, config, ("query", "value"), 64)
     assert shape.activation_units == pytest.approx(10 + 2 * 1 + 3, abs=0.05)
     assert shape.mask_units == pytest.approx(3, abs=0.05)
-    none = count_activations(replace(recipe, dropout=0.0), replace(shape, dropout=0.0), 64)
+    none = count_layer(replace(recipe, dropout=0.0), replace(shape, dropout=0.0), 64)
     assert none.total == pytest.approx(11, abs=0.05)
     assert none.masks < 0.05
     plain = step_kernels(replace(shape, dropout=0.0), SPEC, 2, 64)
