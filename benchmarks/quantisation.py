@@ -52,7 +52,7 @@ class Bench:
     def __init__(self, layers: int, attention: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "scenario.yaml"
-            path.write_text("schema_version: 1\n")
+            path.write_text("schema_version: 1\ntask: {max_length: 64}\n")
             backbone = find_backbone(load_scenario(path), labels=len(PACKAGES))
         self.model = AdaptedModel(load_weights(build(backbone.recipe), backbone.weights()), backbone.shape, SPEC)
         next(m for m in self.model.peft.modules() if isinstance(m, PreTrainedModel)).set_attn_implementation(attention)

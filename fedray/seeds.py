@@ -30,6 +30,8 @@ class Purpose(IntEnum):
     FAULTS = 16
     CALIBRATION = 17
     DROPOUT = 18
+    VALIDATION = 19
+    TUNING = 30
 
 
 def generator(run_seed: int, purpose: Purpose, *key: int) -> np.random.Generator:

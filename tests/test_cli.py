@@ -113,7 +113,7 @@ def test_plan_for_people_names_every_profile(fedray) -> None:
 
 def test_validate_says_what_a_scenario_comes_to(fedray) -> None:
     assert "80 devices, 10 rounds" in fedray("validate", QUICKSTART).out
-    assert json.loads(fedray("validate", QUICKSTART, "--json").out)["training"]["rounds"] == 10
+    assert json.loads(fedray("validate", QUICKSTART, "--json").out)["scenario"]["training"]["rounds"] == 10
 
 
 @pytest.mark.parametrize("shelf", ["devices", "methods", "datasets", "backbones"])

@@ -11,6 +11,7 @@ from fedray.cli.comparing import compare, export, report
 from fedray.cli.jobs import jobs, logs, stop, submit
 from fedray.cli.reference import catalog, schema
 from fedray.cli.running import plan, run, sweep, validate
+from fedray.cli.tuning import tune
 from fedray.cli.watching import watch
 from fedray.cli.words import err, say
 from fedray.errors import RunFailedError, RunInterruptedError, UserError
@@ -27,6 +28,7 @@ COMMANDS = (
     validate,
     plan,
     sweep,
+    tune,
     compare,
     report,
     watch,

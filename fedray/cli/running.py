@@ -1,5 +1,6 @@
 """Commands about scenarios: run, sweep, validate, plan."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -21,13 +22,16 @@ def run(
 ) -> None:
     """Run a scenario, on a Ray of its own or on a cluster."""
     from fedray.display import RunDisplay, summary_table
+    from fedray.runtime.checks import warnings_of
     from fedray.runtime.driver import execute
     from fedray.runtime.experiment import prepare
     from fedray.runtime.opening import open_run
 
     loaded, directory = open_run(scenario, settings, run_dir, resume)
     with RunDisplay(err, quiet) as display:
-        summary = execute(prepare(loaded), directory, address, display, resume is not None)
+        experiment = prepare(loaded)
+        display.warn(warnings_of(experiment))
+        summary = execute(experiment, directory, address, display, resume is not None)
     if as_json:
         print_json(summary.as_json())
     elif not quiet:
@@ -35,7 +39,9 @@ def run(
 
 
 def sweep(
-    scenario: ScenarioFile,
+    scenarios: Annotated[
+        list[Path], typer.Argument(metavar="SCENARIO...", help="YAML files; several differ only in their method.")
+    ],
     vary: Annotated[
         list[str], typer.Option("--vary", metavar="KEY=A,B,C", help="Run with each of these values; repeatable.")
     ] = [],
@@ -48,13 +54,13 @@ def sweep(
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no table; only errors.")] = False,
 ) -> None:
-    """Run every combination of some values and seeds on one Ray, then compare them."""
+    """Run scenarios with every combination of some values and seeds on one Ray, then compare them."""
+    from fedray.analysis import compare as compare_runs
     from fedray.display import SweepDisplay
-    from fedray.results import compare as compare_runs
     from fedray.runtime.sweep import open_sweep, run_sweep
 
     with SweepDisplay(err, quiet) as display:
-        opened = open_sweep(scenario, settings, vary, seeds, run_dir)
+        opened = open_sweep(scenarios, settings, vary, seeds, run_dir)
         failed = run_sweep(opened, address, display)
     if as_json or not quiet:
         show_comparison(compare_runs(opened.directory.completed()), as_json)
@@ -62,22 +68,34 @@ def sweep(
 
 
 def validate(scenario: ScenarioFile, settings: Settings = [], as_json: AsJson = False) -> None:
-    """Check a scenario and everything it names; print what it comes to."""
+    """Validate a scenario and the files it references; print a summary of its data, and warnings.
+
+    With --json: {scenario: every value, defaults written out, data: as in a run's data.json, or null, warnings}.
+    """
+    from fedray.display import data_tables
+    from fedray.runtime.checks import warnings_of
     from fedray.runtime.experiment import prepare
 
     experiment = prepare(load_scenario(scenario, settings))
-    resolved = experiment.scenario
+    resolved, data, warnings = experiment.scenario, experiment.data, warnings_of(experiment)
     if as_json:
-        print_json(resolved.model_dump(mode="json"))
+        print_json(
+            {
+                "scenario": resolved.model_dump(mode="json"),
+                "data": data.report.as_json() if data else None,
+                "warnings": [asdict(warning) for warning in warnings],
+            }
+        )
         return
-    data = experiment.data
-    examples = f"{len(data.train):,} training and {len(data.test):,} test examples" if data else "no data"
     say(
         f"{scenario} is valid: {resolved.method['name']}, {len(experiment.fleet):,} devices, "
-        f"{resolved.training.rounds} rounds, {resolved.model.backbone}, {examples}"
+        f"{resolved.training.rounds} rounds, {resolved.model.backbone}{'' if data else ', no data'}"
         + (f"; all costs are those of {experiment.twin}" if experiment.twin else "")
-        + (f"; columns not used: {', '.join(data.unused_columns)}" if data and data.unused_columns else "")
     )
+    for part in data_tables(data.report) if data else ():
+        out.print(part)
+    for warning in warnings:
+        say(f"warning: {warning}")
 
 
 def plan(

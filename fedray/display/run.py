@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -10,6 +11,7 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 
+from fedray.display.data import data_lines
 from fedray.display.words import share, word_table
 from fedray.results import RoundRecord, RunDirectory, Summary
 from fedray.results.lines import round_line
@@ -17,6 +19,7 @@ from fedray.results.quantities import duration, size
 
 if TYPE_CHECKING:  # tables of files must not wait for torch and Ray
     from fedray.results import Progress
+    from fedray.runtime.checks import ScenarioWarning
     from fedray.runtime.coordinator import Opening
     from fedray.runtime.experiment import Experiment
 
@@ -52,18 +55,21 @@ class RunDisplay:
         if not self.quiet:
             self.console.print(text, highlight=False, soft_wrap=True, markup=False)
 
+    def warn(self, warnings: Iterable[ScenarioWarning]) -> None:
+        """What should be known of a scenario before it runs."""
+        for warning in warnings:
+            self.say(f"warning: {warning}")
+
     def started(self, experiment: Experiment, directory: RunDirectory, opening: Opening) -> None:
         scenario, records = experiment.scenario, opening.records
         self.rounds, self.resumed, self.began = scenario.training.rounds, len(records), time.monotonic()
         self.bytes = sum(record.bytes_up + record.bytes_down for record in records)
-        data = experiment.data
-        examples = f"{len(data.train):,} examples, " if data else ""
         self.say(
-            f"{scenario.name}: {scenario.method['name']}, {len(experiment.fleet):,} devices, {examples}"
+            f"{scenario.name}: {scenario.method['name']}, {len(experiment.fleet):,} devices, "
             f"{scenario.model.backbone}; results in {directory.path}"
         )
-        if data and data.unused_columns:
-            self.say(f"columns of the data that are not used: {', '.join(data.unused_columns)}")
+        for line in data_lines(experiment.data.report) if experiment.data else ():
+            self.say(line)
         if experiment.twin:
             self.say(f"all costs are those of {experiment.twin}; {scenario.model.backbone} stands in for its training")
         if len(records) == self.rounds:
@@ -99,7 +105,7 @@ def summary_table(summary: Summary, directory: RunDirectory) -> Table:
     waiting = f"mean waiting {summary.mean_waiting_seconds:.1f} s a round"
     rows = [
         ("status", ended),
-        ("accuracy", f"{share(summary.final_accuracy)} (best {share(summary.best_accuracy)})"),
+        ("accuracy", _accuracy(summary)),
         ("emulated time", f"{duration(summary.emulated_seconds)}, {waiting}"),
         ("traffic", f"{size(summary.bytes_up)} up, {size(summary.bytes_down)} down"),
         ("energy", f"{summary.energy_joules / 1000:.1f} kJ"),
@@ -110,12 +116,30 @@ def summary_table(summary: Summary, directory: RunDirectory) -> Table:
         ("results", str(directory.path)),
     ]
     if summary.twin:
-        rows.insert(2, ("costs", f"all of {summary.twin}; a small stand-in was trained"))
+        rows.insert(2, ("costs", f"all of {summary.twin}; a small stand-in was trained{_steps(summary)}"))
     if summary.target:
         target = summary.target
         price = f"{duration(target.emulated_seconds)}, {size(target.bytes)}"
         rows.insert(2, ("target", f"{target.accuracy:g} reached in round {target.round}: {price}"))
     return word_table(rows)
+
+
+def _accuracy(summary: Summary) -> str:
+    """On the test examples: in the last evaluated round, and in the round with the best score."""
+    if summary.best_round is None:
+        return "–"
+    return (
+        f"{share(summary.final_accuracy)} on the test examples "
+        f"({share(summary.best_accuracy)} in round {summary.best_round}, the best by {summary.scored_on})"
+    )
+
+
+def _steps(summary: Summary) -> str:
+    """How many of the priced steps were trained, where it is not all."""
+    steps = summary.steps
+    if steps is None or steps.trained == steps.priced:
+        return ""
+    return f": {steps.trained} steps a round were trained, {steps.priced} priced"
 
 
 def _overload(count: int) -> str:

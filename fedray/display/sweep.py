@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console, RenderableType
 from rich.live import Live
@@ -16,9 +16,10 @@ from fedray.results.quantities import duration, size
 
 if TYPE_CHECKING:  # tables of files must not wait for torch and Ray
     from fedray.results import Progress
+    from fedray.runtime.batch import SweptRun
     from fedray.runtime.coordinator import Opening
     from fedray.runtime.experiment import Experiment
-    from fedray.runtime.sweep import Sweep, SweptRun
+    from fedray.runtime.sweep import Sweep
 
 AROUND = 8  # lines of a terminal that are not rows of the table
 
@@ -47,8 +48,10 @@ class Row:
         return self.status in ("complete", "failed")
 
 
-class SweepDisplay:
-    """Follows a sweep on standard error: a table on a terminal, else one line per round; failures in any case."""
+class BatchDisplay:
+    """Follows several runs on standard error: a table on a terminal, else one line per round; failures in any case."""
+
+    measure = "accuracy"  # what a round is judged by
 
     def __init__(self, console: Console, quiet: bool) -> None:
         self.console = console
@@ -60,25 +63,12 @@ class SweepDisplay:
         self.done = 0  # rounds of this session
         self.live = Live(console=console, get_renderable=self.render, refresh_per_second=2)
 
-    def __enter__(self) -> SweepDisplay:
+    def __enter__(self) -> Self:
         self._say("checking every run before the first begins")
         return self
 
     def __exit__(self, *_: object) -> None:
         self.live.stop()
-
-    def opened(self, sweep: Sweep) -> None:
-        self.rows = {run.name: Row(run.name, run.experiment.scenario.training.rounds) for run in sweep.runs}
-        for run in sweep.runs:
-            if run.summary is not None:
-                self.rows[run.name].done_before(run.summary, run.complete)
-        complete = sum(run.complete for run in sweep.runs)
-        before = f", {complete} complete already" if complete else ""
-        self._say(
-            f"a sweep of {len(sweep.runs)} run{'s' * (len(sweep.runs) > 1)}{before}; results in {sweep.directory.path}"
-        )
-        if self.console.is_terminal and not self.quiet and complete < len(sweep.runs):
-            self.live.start()
 
     def began(self, run: SweptRun) -> None:
         self.current = self.rows[run.name]
@@ -107,8 +97,9 @@ class SweepDisplay:
         self.seconds, self.done, self.begun = self.seconds + now - self.begun, self.done + 1, now
         row.round, row.emulated_seconds = record.round, record.emulated_seconds
         row.bytes += record.bytes_up + record.bytes_down
-        row.accuracy = row.accuracy if record.accuracy is None else record.accuracy
-        accuracy = "" if record.accuracy is None else f"  accuracy {record.accuracy:.3f}"
+        value = self.measured(record)
+        row.accuracy = row.accuracy if value is None else value
+        accuracy = "" if value is None else f"  {self.measure} {value:.3f}"
         self._log(
             f"round {record.round:>{len(str(row.rounds))}}/{row.rounds}{accuracy}  emulated "
             f"{duration(record.emulated_seconds)}  traffic {size(row.bytes)}{enforcement_words(record)}{self._left()}"
@@ -116,11 +107,14 @@ class SweepDisplay:
 
     def ended(self, run: SweptRun, summary: Summary) -> None:
         self._current.status = "complete"
-        self._log(f"complete after {summary.rounds_completed} rounds and {summary.wall_seconds:.0f} wall seconds")
 
     def failed(self, run: SweptRun, reason: str) -> None:
         self._current.status = "failed"
         self.console.print(f"{run.name} failed: {reason}", highlight=False, soft_wrap=True, markup=False)
+
+    def measured(self, record: RoundRecord) -> float | None:
+        """The measure of a round, None without evaluation."""
+        return record.accuracy
 
     def render(self) -> RenderableType:
         """The runs around the one under way, as many as the terminal has lines for."""
@@ -128,7 +122,7 @@ class SweepDisplay:
         shown = max(self.console.size.height - AROUND, 3)
         at = rows.index(self.current) if self.current else 0
         first = max(0, min(at - shown // 2, len(rows) - shown))
-        made = table(self._title(), ("run", "status"), ("round", "accuracy", "emulated time", "traffic", "left"))
+        made = table(self._title(), ("run", "status"), ("round", self.measure, "emulated time", "traffic", "left"))
         for row in rows[first : first + shown]:
             made.add_row(
                 row.name,
@@ -168,3 +162,24 @@ class SweepDisplay:
     def _say(self, text: str) -> None:
         if not self.quiet:
             self.console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+
+class SweepDisplay(BatchDisplay):
+    """Follows a sweep."""
+
+    def opened(self, sweep: Sweep) -> None:
+        self.rows = {run.name: Row(run.name, run.experiment.scenario.training.rounds) for run in sweep.runs}
+        for run in sweep.runs:
+            if run.summary is not None:
+                self.rows[run.name].done_before(run.summary, run.complete)
+        complete = sum(run.complete for run in sweep.runs)
+        before = f", {complete} complete already" if complete else ""
+        self._say(
+            f"a sweep of {len(sweep.runs)} run{'s' * (len(sweep.runs) > 1)}{before}; results in {sweep.directory.path}"
+        )
+        if self.console.is_terminal and not self.quiet and complete < len(sweep.runs):
+            self.live.start()
+
+    def ended(self, run: SweptRun, summary: Summary) -> None:
+        super().ended(run, summary)
+        self._log(f"complete after {summary.rounds_completed} rounds and {summary.wall_seconds:.0f} wall seconds")

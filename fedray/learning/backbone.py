@@ -59,8 +59,21 @@ class Backbone:
         return {name: tensor.numpy() for name, tensor in model.state_dict().items() if name not in heads}
 
 
+def find_tokenizer(loaded: LoadedScenario) -> tuple[PreTrainedTokenizerBase, int]:
+    """The backbone's tokenizer, and how many tokens the backbone reads at most, as far as its files say.
+
+    Raises
+    ------
+    UserError
+        with key and place, if the model cannot be found, holds no safetensors, or needs remote code.
+    """
+    _, config, tokenizer = _read(loaded)
+    positions = getattr(config, "max_position_embeddings", None)
+    return tokenizer, min(tokenizer.model_max_length, positions or tokenizer.model_max_length)
+
+
 def find_backbone(loaded: LoadedScenario, labels: int) -> Backbone:
-    """The scenario's backbone, described but not yet loaded.
+    """The scenario's backbone, described but not yet loaded; its `task.max_length` must be a number.
 
     Raises
     ------
@@ -69,21 +82,14 @@ def find_backbone(loaded: LoadedScenario, labels: int) -> Backbone:
         of equal layers.
     """
     model, source = loaded.scenario.model, loaded.source
-    location = _locate(loaded)
-    try:
-        config = configuration(location)
-        tokenizer_of(location)
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
-        hint = did_you_mean(model.backbone, BACKBONES)
-        raise UserError(source.problem(AT, f"cannot load {model.backbone}{hint}: {reason}")) from None
+    location, config, _ = _read(loaded)
     dropout = loaded.scenario.training.dropout
     recipe = Recipe(config.to_json_string(use_diff=False), model.pooling, labels, model.attention, dropout)
     wanted = model.target_modules or DEFAULT_TARGETS.get(config.model_type)
     if wanted is None:
         problem = f"no default for model type {config.model_type}; name the linear modules that carry LoRA"
         raise UserError(source.problem(("model", "target_modules"), problem))
-    length, longest = loaded.scenario.task.max_length, getattr(config, "max_position_embeddings", None)
+    length, longest = loaded.scenario.task.max_tokens, getattr(config, "max_position_embeddings", None)
     too_long = source.error(
         ("task", "max_length"), length, f"at most the backbone's {longest} positions (RoBERTa: less 2)"
     )
@@ -131,7 +137,7 @@ def find_twin(loaded: LoadedScenario, labels: int) -> BackboneShape | None:
         raise UserError(source.problem((*at[:2], "target_modules"), problem))
     model, dropout = loaded.scenario.model, loaded.scenario.training.dropout
     recipe = Recipe(config.to_json_string(use_diff=False), model.pooling, labels, model.attention, dropout)
-    length = twin.max_length or loaded.scenario.task.max_length
+    length = twin.max_length or loaded.scenario.task.max_tokens
     try:
         return describe(twin.backbone, recipe, config, tuple(wanted), length)
     except TargetError as error:
@@ -186,6 +192,18 @@ def describe(
         mask_units=counted.masks,
         entry_linears=counted.entry_linears,
     )
+
+
+def _read(loaded: LoadedScenario) -> tuple[str, PretrainedConfig, PreTrainedTokenizerBase]:
+    """Where the backbone is, its configuration and tokenizer; UserError if it cannot be loaded."""
+    written = loaded.scenario.model.backbone
+    location = _locate(loaded)
+    try:
+        return location, configuration(location), tokenizer_of(location)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0]
+        problem = f"cannot load {written}{did_you_mean(written, BACKBONES)}: {reason}"
+        raise UserError(loaded.source.problem(AT, problem)) from None
 
 
 def _matching(word: str, linears: dict[str, Any]) -> list[str]:

@@ -12,7 +12,8 @@ import torch
 from fedray.adapters import initial_values, layout_of
 from fedray.costs.kernels import FLOAT, step_kernels
 from fedray.costs.machine import MachineSpeed
-from fedray.learning.trainer import draw_batches, train
+from fedray.learning.batches import draw_batches
+from fedray.learning.trainer import train
 from fedray.learning.workbench import Workbench
 from fedray.protocol import Assignment
 from fedray.seeds import Purpose, generator

@@ -11,13 +11,16 @@ import datasets
 import numpy as np
 
 from fedray.errors import UserError
+from fedray.learning.labels import label_set
 from fedray.learning.stdlib_docs import read_standard_library
 from fedray.protocol import Ints
 from fedray.scenario import LoadedScenario, Source
 from fedray.scenario.schema import Files, Hub, StdlibDocs
-from fedray.scenario.source import Key, did_you_mean
+from fedray.scenario.source import Key, did_you_mean, listed, shorten, show
 
 AT: Key = ("task", "dataset")
+VALIDATION: Key = ("task", "validation")
+LONGEST_REASON = 200  # characters of a reader's own message, which may quote the data
 
 datasets.disable_progress_bars()
 datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what it cannot read is said by us, once
@@ -34,6 +37,16 @@ class Texts:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def take(self, indices: Ints) -> "Texts":
+        """The examples at these positions, in this order."""
+        pairs, owners = self.pairs, self.owners
+        return Texts(
+            texts=[self.texts[i] for i in indices],
+            pairs=None if pairs is None else [pairs[i] for i in indices],
+            labels=self.labels[indices],
+            owners=None if owners is None else [owners[i] for i in indices],
+        )
 
 
 @dataclass(frozen=True)
@@ -58,22 +71,37 @@ def load_corpus(loaded: LoadedScenario) -> Corpus:
     if isinstance(dataset, StdlibDocs):
         return _embedded()
     if isinstance(dataset, Files):
-        train, test = (_read_file(dataset, which, source) for which in ("train", "test"))
+        train, test = (
+            _read_file(dataset, getattr(dataset, which), (*AT, which), source) for which in ("train", "test")
+        )
     elif isinstance(dataset, Hub):
-        train, test = (_read_split(dataset, which, source) for which in ("train_split", "test_split"))
+        train, test = (
+            _read_split(dataset, getattr(dataset, which), (*AT, which), source)
+            for which in ("train_split", "test_split")
+        )
     else:
         raise TypeError("a task without data has no corpus")
-    label_names = sorted({str(label) for label in train[dataset.label]}, key=_label_order)
-    if len(label_names) < 2:
-        raise UserError(
-            source.problem((*AT, "label"), f"every example has the label {label_names[0]!r}; nothing to learn")
-        )
+    labels = label_set(train[dataset.label], train.features[dataset.label], dataset.label_names, source)
     return Corpus(
-        _as_texts(train, dataset, label_names, source),
-        _as_texts(test, dataset, label_names, source),
-        tuple(label_names),
+        _as_texts(train, dataset, labels.written, source),
+        _as_texts(test, dataset, labels.written, source),
+        labels.names,
         tuple(column for column in train.column_names if column not in _columns(dataset).values()),
     )
+
+
+def read_held_out(loaded: LoadedScenario, label_names: Sequence[str]) -> Texts:
+    """The validation examples that the task names by file or split; UserError as from `load_corpus`."""
+    dataset, section, source = loaded.scenario.task.dataset, loaded.scenario.task.validation, loaded.source
+    if section is not None and section.file is not None and isinstance(dataset, Files):
+        rows = _read_file(dataset, section.file, (*VALIDATION, "file"), source)
+    elif section is not None and section.split is not None and isinstance(dataset, Hub):
+        rows = _read_split(dataset, section.split, (*VALIDATION, "split"), source)
+    else:
+        given = "file" if section is not None and section.file is not None else "split"
+        allowed = {"files": "share | file", "hub": "share | split"}.get(dataset.kind, "share")
+        raise source.error(VALIDATION, f"{given} with dataset kind {dataset.kind}", allowed)
+    return _as_texts(rows, dataset, list(label_names), source)
 
 
 def _embedded() -> Corpus:
@@ -88,11 +116,10 @@ def _embedded() -> Corpus:
     return Corpus(part(test=False), part(test=True), names)
 
 
-def _read_file(dataset: Files, which: str, source: Source) -> datasets.Dataset:
-    written = getattr(dataset, which)
+def _read_file(dataset: Files, written: str, key: Key, source: Source) -> datasets.Dataset:
     path = Path(dataset.data_dir) / written
     if not path.is_file():
-        raise source.error((*AT, which), str(path), "an existing file")
+        raise source.error(key, str(path), "an existing file")
     with tempfile.TemporaryDirectory() as cache:
         options: dict[str, Any] = {"cache_dir": cache, "keep_in_memory": True}
         plain = {"keep_default_na": False}  # "NA" and "null" are words
@@ -106,30 +133,27 @@ def _read_file(dataset: Files, which: str, source: Source) -> datasets.Dataset:
             elif path.suffix == ".parquet":
                 rows = datasets.Dataset.from_parquet(str(path), **options)
             else:
-                raise source.error((*AT, which), written, "a .jsonl, .csv or .tsv file (also .gz), or .parquet")
+                raise source.error(key, written, "a .jsonl, .csv or .tsv file (also .gz), or .parquet")
         except (datasets.exceptions.DatasetGenerationError, ValueError, OSError) as error:
-            reason = str(error.__cause__ or error).splitlines()[0]
-            raise UserError(source.problem((*AT, which), f"cannot read {path}: {reason}")) from None
-    return _checked(rows, dataset, (*AT, which), source)
+            reason = shorten(str(error.__cause__ or error).splitlines()[0], LONGEST_REASON)
+            raise UserError(source.problem(key, f"cannot read {path}: {reason}")) from None
+    return _checked(rows, dataset, key, source)
 
 
-def _read_split(dataset: Hub, which: str, source: Source) -> datasets.Dataset:
-    split = getattr(dataset, which)
+def _read_split(dataset: Hub, split: str, key: Key, source: Source) -> datasets.Dataset:
     try:
         rows = datasets.load_dataset(dataset.path, dataset.name, split=split)
     except (datasets.exceptions.DatasetsError, ValueError, OSError) as error:
-        reason = str(error).splitlines()[0]
+        reason = shorten(str(error).splitlines()[0], LONGEST_REASON)
         raise UserError(source.problem((*AT, "path"), f"cannot load {dataset.path} [{split}]: {reason}")) from None
-    return _checked(rows, dataset, (*AT, which), source)
+    return _checked(rows, dataset, key, source)
 
 
 def _checked(rows: datasets.Dataset, dataset: Files | Hub, key: Key, source: Source) -> datasets.Dataset:
     for role, column in _columns(dataset).items():
         if column not in rows.column_names:
-            known = " | ".join(rows.column_names)
-            raise source.error(
-                (*AT, role), column, f"a column of the data: {known}{did_you_mean(column, rows.column_names)}"
-            )
+            known = listed(rows.column_names, " | ") + did_you_mean(column, rows.column_names)
+            raise source.error((*AT, role), column, f"a column of the data: {known}")
     if not len(rows):
         raise UserError(source.problem(key, "the data holds no examples"))
     labels = list(rows[dataset.label])
@@ -137,8 +161,12 @@ def _checked(rows: datasets.Dataset, dataset: Files | Hub, key: Key, source: Sou
     strange = [row for row, label in enumerate(labels) if not isinstance(label, int | str)]
     if missing or strange:
         row = min(missing or strange)
-        given = "no label" if missing else f"the label {labels[row]!r}"
+        given = "no label" if missing else f"the label {show(labels[row])}"
         raise UserError(source.problem(key, f"example {row} (from 0) has {given}; allowed: integers or words"))
+    owners = list(rows[dataset.natural_id]) if dataset.natural_id else []
+    if None in owners or "" in owners:
+        row = next(row for row, owner in enumerate(owners) if owner in (None, ""))
+        raise UserError(source.problem((*AT, "natural_id"), f"example {row} (from 0) has no owner"))
     return rows
 
 
@@ -148,19 +176,12 @@ def _columns(dataset: Files | Hub) -> dict[str, str]:
     return {role: getattr(dataset, role) for role in roles if getattr(dataset, role) is not None}
 
 
-def _label_order(label: str) -> tuple[bool, int, str]:
-    """Numbers by value, then words."""
-    number = label.lstrip("-").isdecimal()
-    return not number, int(label) if number else 0, label
-
-
-def _as_texts(rows: datasets.Dataset, dataset: Files | Hub, label_names: list[str], source: Source) -> Texts:
-    numbers = {label: number for number, label in enumerate(label_names)}
+def _as_texts(rows: datasets.Dataset, dataset: Files | Hub, written: Sequence[str], source: Source) -> Texts:
+    numbers = {label: number for number, label in enumerate(written)}
     unknown = sorted({str(label) for label in rows[dataset.label]} - numbers.keys())
     if unknown:
-        raise UserError(
-            source.problem((*AT, "label"), f"test labels that no training example has: {', '.join(unknown)}")
-        )
+        problem = f"test labels that no training example has: {listed(unknown)}"
+        raise UserError(source.problem((*AT, "label"), problem))
     return Texts(
         texts=["" if text is None else str(text) for text in rows[dataset.text]],
         pairs=["" if text is None else str(text) for text in rows[dataset.text_pair]] if dataset.text_pair else None,

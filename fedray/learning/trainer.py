@@ -43,19 +43,6 @@ class Foreman(Protocol):
         ...
 
 
-def draw_batches(shard: Ints, lengths: Ints, steps: int, batch_size: int, rng: np.random.Generator) -> list[Ints]:
-    """`steps` batches of `batch_size` indices: the shard in random order, again and again, bucketed by length.
-
-    What is drawn for the round is sorted by length and cut into batches, so that little is padding; the batches then
-    come in random order. lengths has shape (all examples,); a shard must not be empty.
-    """
-    wanted = steps * batch_size
-    passes = -(-wanted // len(shard))
-    drawn = np.concatenate([rng.permutation(shard) for _ in range(passes)])[:wanted]
-    batches = drawn[np.argsort(lengths[drawn], kind="stable")].reshape(steps, batch_size)
-    return list(batches[rng.permutation(steps)])
-
-
 def train(
     model: AdaptedModel,
     assignment: Assignment,

@@ -1,6 +1,6 @@
 """Where devices train, one after the other, on one shared frozen model."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
@@ -9,10 +9,11 @@ import torch
 
 from fedray.adapters import AdapterSpec, BackboneShape
 from fedray.learning.adapted import AdaptedModel
+from fedray.learning.batches import draw_batches
 from fedray.learning.classifier import Recipe, Weights, build, load_weights
-from fedray.learning.evaluation import BlockScore, evaluate_block
+from fedray.learning.evaluation import BlockScore, EvaluationSet, evaluate_block
 from fedray.learning.tokens import Tokens
-from fedray.learning.trainer import Foreman, Trained, draw_batches, train
+from fedray.learning.trainer import Foreman, Trained, train
 from fedray.protocol import Assignment, Ints, Values
 from fedray.scenario.schema import Optimiser
 from fedray.seeds import Purpose, generator
@@ -27,9 +28,8 @@ class Kit:
     spec: AdapterSpec  # the largest adapter any device may hold
     weights: Weights
     train: Tokens
-    test: Tokens
     shards: tuple[Ints, ...]
-    blocks: tuple[Ints, ...]
+    held_out: Mapping[str, EvaluationSet]  # by split: validation, test
     batch_size: int
     optimiser: Optimiser
     train_head: bool
@@ -76,10 +76,11 @@ class Workbench:
         with _plain_memory_errors(), self.model.with_dropout(masks):
             return train(self.model, assignment, values, kit.train, mine, kit.optimiser, kit.train_head, noise, foreman)
 
-    def evaluate(self, spec: AdapterSpec, values: Values, blocks: Sequence[int]) -> list[BlockScore]:
-        """Score the numbered blocks of test examples with an adapter."""
+    def evaluate(self, spec: AdapterSpec, values: Values, blocks: Sequence[tuple[str, int]]) -> list[BlockScore]:
+        """Score blocks of held-out examples, each given as (split, number), with an adapter."""
         self.model.take_up(spec, values)
-        return [evaluate_block(self.model, self.kit.test, self.kit.blocks[block]) for block in blocks]
+        sets = self.kit.held_out
+        return [evaluate_block(self.model, sets[split].tokens, sets[split].blocks[number]) for split, number in blocks]
 
 
 @contextmanager

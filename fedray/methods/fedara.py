@@ -3,7 +3,11 @@
 From the paper: truncated-SVD adaptation against heterogeneous data; critical ranks found progressively; inactive
 modules removed. Reconstructed, because the paper's text could not be had, with AdaLoRA as the guide: importance, the
 schedule of the budget, votes and arbitration; each choice is a parameter below. Importance starts anew in every local
-training, as optimiser state does.
+training, as optimiser state does. Its learning rate is that of FedSVD, which says why.
+
+Under the defaults ranks fall from the first twentieth of the rounds on, and traffic with them. Seconds fall only where
+whole modules go: a little with each, and most where the lowest layers lose their last one. LoRA on query and value
+alone leaves little to go; on all six linear modules of a layer most modules can go.
 """
 
 from itertools import pairwise
@@ -15,13 +19,13 @@ from pydantic import Field
 
 from fedray.adapters import AdapterSpec, layout_of
 from fedray.aggregation import Aggregate, Fold, TripletAggregate, TripletMean, triplet_numbers
-from fedray.methods.base import MethodContext, MethodSection, ParameterError
-from fedray.methods.fedsvd import SVDMethod
+from fedray.methods.base import MethodContext, ParameterError
+from fedray.methods.fedsvd import SVDMethod, SVDSection
 from fedray.protocol import Plan, ServerState, TripletSelection, View
 from fedray.scenario.schema import LARGEST, Positive
 
 
-class FedARASection(MethodSection):
+class FedARASection(SVDSection):
     """FedARA: SVD adapters whose ranks shrink by the devices' votes, until whole modules are gone.
 
     All defaults are reconstructed. The schedule spans the rounds of the run: one given more rounds later keeps what it
@@ -29,7 +33,11 @@ class FedARASection(MethodSection):
     """
 
     name: Literal["fedara"]
+    aggregation: Literal["holders"] = Field(
+        "holders", description="A triplet's mean is over the devices that selected it."
+    )
     rank: Positive = Field(12, description="Rank of every module at the start; it stays in the scaling.")
+    lora_alpha: float = Field(24.0, gt=0, le=LARGEST, description="Scaling is lora_alpha / rank: 2, as of all methods.")
     final_rank: float = Field(3.0, gt=0, le=LARGEST, description="Mean rank of the modules at the end (at most rank).")
     warmup: float = Field(0.05, ge=0, lt=1, description="Share of the rounds before ranks are taken away.")
     final: float = Field(0.25, ge=0, lt=1, description="Share of the rounds, the last ones, at the final rank.")

@@ -1,11 +1,8 @@
 """What a run leaves behind, as records; field names are the keys of the files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
-
-Status = Literal["completed", "stopped", "failed"]
-SCHEMA_VERSION = 1
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -36,11 +33,26 @@ class Enforcement:
 
 
 @dataclass(frozen=True)
+class DeviceAccuracy:
+    """Test accuracy of the global model as devices with their label mixes would see it (see `device_accuracy`).
+
+    `mean` is over devices, `worst_decile` over the tenth with the lowest accuracy, `by_profile` over a board type's.
+    """
+
+    mean: float
+    worst_decile: float
+    by_profile: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class RoundRecord:
     """One line of rounds.jsonl.
 
     `emulated_seconds` is the end of the round since the run began; `accuracy` and `loss` are the global model's on
-    the evaluated test examples, null in rounds without evaluation; `dropped` counts devices that did not finish,
+    the evaluated test examples, null in rounds without evaluation. `metrics` holds every metric on the test examples,
+    `validation` the same metrics on the validation examples, both empty without evaluation. `score` is the primary
+    metric (accuracy) on the validation examples, or on the test examples if the task holds none out: targets, early
+    stopping and tuning look at nothing else. `dropped` counts devices that did not finish,
     `dropped_by` how (see DeviceRecord), `rejected` updates that were refused; mean depth and rank are over the planned
     devices, mean waiting over those that finished. Wasted is what devices that did not finish or were
     refused have spent (it is contained in the sums), and what a crash made one compute twice.
@@ -65,6 +77,10 @@ class RoundRecord:
     wasted_seconds: float = 0.0
     wasted_joules: float = 0.0
     wasted_bytes: int = 0
+    score: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    validation: Mapping[str, float] = field(default_factory=dict)
+    device_accuracy: DeviceAccuracy | None = None
     enforcement: Enforcement | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -157,105 +173,14 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Target:
-    """When the target accuracy was first reached: emulated seconds, bytes both ways, and the round."""
+class AdapterOrigin:
+    """adapter/training.json: what made the saved adapter, which is that after the last completed round."""
 
-    accuracy: float
-    emulated_seconds: float
-    bytes: int
-    round: int
-
-
-@dataclass(frozen=True)
-class Summary:
-    """summary.json; `final_accuracy` is that of the last evaluated round, `devices_dropped` counts every round's.
-
-    `twin` names the architecture that all costs are those of, where it is not the one trained; `overloads` are those of
-    rounds under the wall clock.
-    """
-
-    schema_version: int
+    fedray_version: str
     run_id: str
-    status: Status
+    scenario: str
     method: str
-    rounds_completed: int
-    devices: int
-    final_accuracy: float | None
-    best_accuracy: float | None
-    emulated_seconds: float
-    wall_seconds: float
-    bytes_up: int
-    bytes_down: int
-    mean_waiting_seconds: float
-    energy_joules: float
-    peak_memory_bytes: int
-    updates_rejected: int
+    seed: int
+    rounds: int
+    labels: tuple[str, ...]
     result_digest: str
-    target: Target | None
-    devices_dropped: int = 0
-    wasted_seconds: float = 0.0
-    wasted_joules: float = 0.0
-    wasted_bytes: int = 0
-    twin: str | None = None
-    overloads: int | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """What is written and printed; the keys `twin` and `overloads` are there only if they say something."""
-        absent = [key for key in ("twin", "overloads") if getattr(self, key) is None]
-        return {key: value for key, value in asdict(self).items() if key not in absent}
-
-
-def reached(rounds: Sequence[RoundRecord], accuracy: float) -> Target | None:
-    """The first round whose evaluation reached an accuracy, or None."""
-    sent = 0
-    for record in rounds:
-        sent += record.bytes_up + record.bytes_down
-        if record.accuracy is not None and record.accuracy >= accuracy:
-            return Target(accuracy, record.emulated_seconds, sent, record.round)
-    return None
-
-
-@dataclass(frozen=True)
-class Tally:
-    """What a run knows beside its rounds."""
-
-    run_id: str
-    method: str
-    devices: int
-    wall_seconds: float
-    peak_memory_bytes: int
-    result_digest: str
-    target_accuracy: float | None
-    twin: str | None = None
-
-
-def summarise(rounds: Sequence[RoundRecord], tally: Tally, status: Status) -> Summary:
-    """The summary of the rounds so far; mean waiting is the mean over rounds of each round's mean."""
-    accuracies = [record.accuracy for record in rounds if record.accuracy is not None]
-    enforced = [record.enforcement for record in rounds if record.enforcement is not None]
-    return Summary(
-        schema_version=SCHEMA_VERSION,
-        run_id=tally.run_id,
-        status=status,
-        method=tally.method,
-        rounds_completed=len(rounds),
-        devices=tally.devices,
-        final_accuracy=accuracies[-1] if accuracies else None,
-        best_accuracy=max(accuracies, default=None),
-        emulated_seconds=rounds[-1].emulated_seconds if rounds else 0.0,
-        wall_seconds=tally.wall_seconds,
-        bytes_up=sum(record.bytes_up for record in rounds),
-        bytes_down=sum(record.bytes_down for record in rounds),
-        mean_waiting_seconds=sum(record.mean_waiting_seconds for record in rounds) / max(len(rounds), 1),
-        energy_joules=sum(record.energy_joules for record in rounds),
-        peak_memory_bytes=tally.peak_memory_bytes,
-        updates_rejected=sum(record.rejected for record in rounds),
-        result_digest=tally.result_digest,
-        target=reached(rounds, tally.target_accuracy) if tally.target_accuracy is not None else None,
-        devices_dropped=sum(record.dropped for record in rounds),
-        wasted_seconds=sum(record.wasted_seconds for record in rounds),
-        wasted_joules=sum(record.wasted_joules for record in rounds),
-        wasted_bytes=sum(record.wasted_bytes for record in rounds),
-        twin=tally.twin,
-        overloads=sum(forced.overloads for forced in enforced) if enforced else None,
-    )

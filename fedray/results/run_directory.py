@@ -14,16 +14,19 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from fedray.errors import UserError
+from fedray.results.data_report import DataReport
 from fedray.results.records import (
+    AdapterOrigin,
     Progress,
     RoundRecord,
     RoundUnderWay,
-    Summary,
     TrainedDeviceRecord,
 )
 from fedray.results.rows import device_row, parquet_path, parquet_rows, round_record, trained_record, write_parquet
+from fedray.results.summary import Summary
 
 _SUMMARY = TypeAdapter(Summary)
+_DATA = TypeAdapter(DataReport)
 
 PARQUET_ABOVE = 1000  # devices; beyond that lines of JSON are slow to write and to read
 
@@ -76,6 +79,10 @@ class RunDirectory:
     def write_labels(self, names: Sequence[str]) -> None:
         """labels.json: the name of each label number."""
         self._write("labels.json", json.dumps(list(names)) + "\n")
+
+    def write_data(self, report: DataReport) -> None:
+        """data.json: what became of the data."""
+        self._write("data.json", json.dumps(report.as_json(), indent=2, ensure_ascii=False) + "\n")
 
     def write_shards(self, label_histograms: NDArray[np.int64]) -> None:
         """shards.jsonl: how many examples of each label every device holds; (devices, labels)."""
@@ -156,6 +163,16 @@ class RunDirectory:
             raise UserError(f"{path}: not the labels of a run")
         return tuple(names)
 
+    def data(self) -> DataReport | None:
+        """What became of the data; None if the run wrote nothing of it, UserError if it is not ours."""
+        path = self.path / "data.json"
+        if not path.is_file():
+            return None
+        try:
+            return _DATA.validate_json(path.read_bytes())
+        except ValidationError:
+            raise UserError(f"{path}: not the data report of a run") from None
+
     def shards(self) -> dict[int, tuple[int, ...]] | None:
         """Examples per label by device; None if the run wrote none, UserError if they are not ours."""
         if not (self.path / "shards.jsonl").is_file():
@@ -180,6 +197,10 @@ class RunDirectory:
 
     def write_summary(self, summary: Summary) -> None:
         self._write("summary.json", json.dumps(summary.as_json(), indent=2) + "\n")
+
+    def write_origin(self, origin: AdapterOrigin) -> None:
+        """adapter/training.json, beside the files that peft reads."""
+        self._write("adapter/training.json", json.dumps(asdict(origin), indent=2) + "\n")
 
     def summary(self) -> Summary:
         """summary.json; UserError if it is missing or not one of ours."""
@@ -217,6 +238,7 @@ class RunDirectory:
                 yield data
 
     def _write(self, name: str, text: str) -> None:
-        temporary = self.path / f".{name}.tmp"
+        final = self.path / name
+        temporary = final.with_name(f".{final.name}.tmp")
         temporary.write_text(text)
-        os.replace(temporary, self.path / name)
+        os.replace(temporary, final)

@@ -10,17 +10,21 @@ from typing import Any
 from fedray.errors import UserError
 from fedray.results.run_directory import RunDirectory
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1: cells named by whole keys, one scenario
 
 
 @dataclass(frozen=True)
 class SweepRecord:
-    """sweep.json: every value that was given to a key, the seeds, and the cells' folders, oldest first."""
+    """sweep.json: every value that was given to a key, the seeds, and the cells' folders, oldest first.
+
+    `scenarios` are the files of several scenarios by their names; empty for one scenario.
+    """
 
     schema_version: int
     vary: Mapping[str, Sequence[Any]]
     seeds: Sequence[int]
     cells: Sequence[str]
+    scenarios: Sequence[str] = ()
 
     def extended(self, later: "SweepRecord") -> "SweepRecord":
         """With the values, seeds and cells that a later call added; it varies the same keys."""
@@ -29,6 +33,7 @@ class SweepRecord:
             vary={key: _union(values, later.vary[key]) for key, values in self.vary.items()},
             seeds=_union(self.seeds, later.seeds),
             cells=_union(self.cells, later.cells),
+            scenarios=_union(self.scenarios, later.scenarios),
         )
 
 

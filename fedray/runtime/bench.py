@@ -22,8 +22,8 @@ class Bench(Protocol):
         """What every device of a chunk did with what it downloaded, in order."""
         ...
 
-    def evaluate(self, spec: AdapterSpec, values: Values, blocks: Sequence[int]) -> list[BlockScore]:
-        """Score blocks of test examples with an adapter."""
+    def evaluate(self, spec: AdapterSpec, values: Values, blocks: Sequence[tuple[str, int]]) -> list[BlockScore]:
+        """Score blocks of held-out examples, each given as (split, number), with an adapter."""
         ...
 
     def calibrate(self, processes: int) -> list[Calibration]:
@@ -65,7 +65,7 @@ class AtOnce:
         with _lost_together():
             return self.crew.train(tasks, chunk.dilation)
 
-    def evaluate(self, spec: AdapterSpec, values: Values, blocks: Sequence[int]) -> list[BlockScore]:
+    def evaluate(self, spec: AdapterSpec, values: Values, blocks: Sequence[tuple[str, int]]) -> list[BlockScore]:
         with _lost_together():
             return self.crew.evaluate(spec, values, blocks)
 

@@ -35,7 +35,14 @@ from fedray.runtime.hosts import Hosts, HostShare
 from fedray.runtime.laps import Laps
 from fedray.runtime.messages import Equipment
 from fedray.runtime.pace import pace_of
-from fedray.runtime.reporting import device_records, round_record, trained_records, under_way
+from fedray.runtime.reporting import (
+    adapter_origin,
+    device_records,
+    round_evaluation,
+    round_record,
+    trained_records,
+    under_way,
+)
 from fedray.runtime.sky import Sky
 from fedray.runtime.wallclock import WallClock
 from fedray.telemetry import Live
@@ -96,6 +103,7 @@ class Coordinator:
         if self.experiment.data is not None:
             self.directory.write_labels(self.experiment.data.label_names)
             self.directory.write_shards(self.experiment.label_histograms)
+            self.directory.write_data(self.experiment.data.report)
         equipment = Equipment(
             shape=self.experiment.backbone.shape,
             head=self.experiment.scenario.model.head,
@@ -130,12 +138,13 @@ class Coordinator:
         self.laps.end("aggregation")
         ended = self.experiment.after(moment, step.schedule)
         due = self._is_evaluated(round_, ended.seconds)
-        score = self.fieldwork.evaluate(self._judged(state, heads)) if due else None
+        scores = self.fieldwork.evaluate(self._judged(state, heads)) if due else {}
         self.laps.end("evaluation")
         self.method.observe(step.schedule.reports(harvest.losses, harvest.measured))
         refused = [rejected.device for rejected in harvest.rejected]
         enforcement = pacing.outcome(harvest.enforced) if pacing else None
-        record = round_record(round_, ended.seconds, step.plan, step.schedule, refused, score, enforcement)
+        evaluation = round_evaluation(scores, self.experiment)
+        record = round_record(round_, ended.seconds, step.plan, step.schedule, refused, evaluation, enforcement)
         after = Standing(
             state,
             heads,
@@ -162,7 +171,7 @@ class Coordinator:
         """Write the summary and the adapter of the completed rounds, end the hosts, let go of the directory."""
         with self.committing:
             self.concluded = True  # a round still under way no longer counts
-            standing = self.standing
+            standing, data = self.standing, self.experiment.data
             judged = self._judged(standing.state, standing.heads)
             tally = Tally(
                 run_id=self.directory.run_id,
@@ -171,12 +180,16 @@ class Coordinator:
                 wall_seconds=standing.wall_seconds,
                 peak_memory_bytes=standing.peak_memory_bytes,
                 result_digest=result_digest(layout_of(self.shape, judged.spec), judged.values),
-                target_accuracy=self.experiment.scenario.training.stop.target_accuracy,
+                target=self.experiment.scenario.training.stop.target,
+                held=self.experiment.scenario.training.stop.hold,
+                scored_on=data.scored_on if data else None,
+                data=data.report if data else None,
                 twin=self.experiment.twin,
+                steps=self.experiment.steps,
             )
             summary = summarise(standing.records, tally, status)
             self.directory.write_summary(summary)  # first: a stopped job has three seconds
-            self._save_adapter(judged)
+            self._save_adapter(judged, summary)
         self.fieldwork.hosts.close()
         self.broadcast.close()
         os.close(self.lock)
@@ -263,10 +276,11 @@ class Coordinator:
         progress = self.fieldwork.progress
         return Live(progress.trained, progress.planned, progress.hosts_lost)
 
-    def _save_adapter(self, state: ServerState) -> None:
+    def _save_adapter(self, state: ServerState, summary: Summary) -> None:
         kit = self.fieldwork.hosts.equipment.kit
         if kit is not None:
             spec, values = as_lora(self.shape, state.spec, state.values)
             model = AdaptedModel(load_weights(build(kit.recipe), kit.weights), kit.shape, spec)
             model.take_up(spec, values)
             model.save(self.directory.adapter, self.experiment.backbone.location)
+            self.directory.write_origin(adapter_origin(self.experiment, summary))

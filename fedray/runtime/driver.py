@@ -74,19 +74,25 @@ def share_of(experiment: Experiment, cluster: Cluster) -> HostShare:
 
 
 def execute_on(
-    cluster: Cluster, experiment: Experiment, directory: RunDirectory, watcher: Watcher, resume: bool = False
+    cluster: Cluster,
+    experiment: Experiment,
+    directory: RunDirectory,
+    watcher: Watcher,
+    resume: bool = False,
+    until: int | None = None,
 ) -> Summary:
-    """`execute`, in a session that is already there and stays."""
+    """`execute`, in a session that is already there and stays; no further than round `until`, if given."""
     coordinator = _start(experiment, directory, share_of(experiment, cluster))
     records: list[RoundRecord] | None = None
     try:
         opening = _ask(coordinator.open.remote(resume), directory)
         records = list(opening.records)
         watcher.started(experiment, directory, opening)
-        while not is_finished(experiment.scenario.training, records):
+        training = experiment.scenario.training
+        while not is_finished(training, records) and (until is None or len(records) < until):
             records.append(_await_round(coordinator, directory, watcher))
             watcher.completed(records[-1])
-        return _conclude(coordinator, directory, "completed")
+        return _conclude(coordinator, directory, "completed" if is_finished(training, records) else "stopped")
     except KeyboardInterrupt:
         if records is None:
             raise RunInterruptedError("stopped before the first round") from None

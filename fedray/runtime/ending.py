@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from fedray.results import RoundRecord
+from fedray.results import RoundRecord, reached
 from fedray.scenario.schema import Training
 
 
@@ -13,9 +13,9 @@ def out_of_time(training: Training, round_: int, emulated_seconds: float) -> boo
 
 
 def is_finished(training: Training, records: Sequence[RoundRecord]) -> bool:
-    """Whether the last round is done, the emulated time used up, or the target accuracy reached."""
+    """Whether the last round is done, the emulated time used up, or the target score held for long enough."""
     if not records:
         return False
-    last, target = records[-1], training.stop.target_accuracy
-    good = target is not None and last.accuracy is not None and last.accuracy >= target
-    return good or out_of_time(training, last.round, last.emulated_seconds)
+    last, stop = records[-1], training.stop
+    held = stop.target is not None and reached(records, stop.target, stop.hold) is not None
+    return held or out_of_time(training, last.round, last.emulated_seconds)

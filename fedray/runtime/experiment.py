@@ -16,35 +16,21 @@ from fedray.emulation import Limits, Rules, Schedule, simulate
 from fedray.errors import RunFailedError, UserError
 from fedray.fleet import Fleet, Moment, build_fleet
 from fedray.learning.backbone import Backbone, find_backbone, find_twin
-from fedray.learning.corpus import load_corpus
-from fedray.learning.evaluation import evaluation_blocks
-from fedray.learning.partition import partition
-from fedray.learning.tokens import Tokens, tokenise
 from fedray.learning.workbench import Kit
-from fedray.methods import Method, MethodContext, build_method, resolved
+from fedray.methods import Method, MethodContext, build_method, method_section, resolved
 from fedray.protocol import Ints, Plan, View
+from fedray.results import Steps
+from fedray.runtime.task_data import TaskData, read_task_data
 from fedray.scenario import LoadedScenario, Scenario
-from fedray.scenario.schema import NoData, Synchronous
-
-
-@dataclass(frozen=True)
-class TaskData:
-    """Tokenised examples, who holds which of them, which are evaluated, and the name of each label number.
-
-    `unused_columns` are those of the data that nothing was read from.
-    """
-
-    label_names: tuple[str, ...]
-    unused_columns: tuple[str, ...]
-    train: Tokens
-    test: Tokens
-    shards: tuple[Ints, ...]
-    blocks: tuple[Ints, ...]
+from fedray.scenario.schema import WITHOUT_DATA, NoData, Synchronous
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """Everything that is fixed for a run; `data` is None for a task without data."""
+    """Everything that is fixed for a run; `data` is None for a task without data.
+
+    `examples` and `label_histograms` count what devices hold of their own, without copies.
+    """
 
     loaded: LoadedScenario
     fleet: Fleet
@@ -75,6 +61,12 @@ class Experiment:
     def twin(self) -> str | None:
         """The architecture that costs are those of, where it is not the one trained."""
         return self.scenario.costs.twin.backbone if self.scenario.costs.twin else None
+
+    @property
+    def steps(self) -> Steps | None:
+        """Local steps trained and priced in a round, where a cost twin stands in for the backbone."""
+        twin, trained = self.scenario.costs.twin, self.scenario.training.local_steps
+        return Steps(trained, twin.local_steps or trained) if twin else None
 
     def opens(self, moment: Moment, busy: Sequence[int]) -> Moment:
         """When the next round can begin: at once if somebody is still at work, or as soon as a device with examples is
@@ -142,9 +134,10 @@ class Experiment:
         )
         digest = hashlib.sha256(repr(named).encode())
         if self.data is not None:
-            for tokens in (self.data.train, self.data.test):
+            held_out = self.data.held_out.values()
+            for tokens in (self.data.train, *(one.tokens for one in held_out)):
                 digest.update(tokens.ids.tobytes() + tokens.offsets.tobytes() + tokens.labels.tobytes())
-            for indices in (*self.data.shards, *self.data.blocks):
+            for indices in (*self.data.shards, *(block for one in held_out for block in one.blocks)):
                 digest.update(indices.tobytes() + b"|")
         return digest.hexdigest()
 
@@ -153,44 +146,41 @@ class Experiment:
         if self.data is None:
             return None
         training = self.scenario.training
+        rate = training.optimiser.learning_rate * method_section(self.loaded).learning_rate_multiplier
         return Kit(
             recipe=self.backbone.recipe,
             shape=self.backbone.shape,
             spec=largest,
             weights=self.backbone.weights(),
             train=self.data.train,
-            test=self.data.test,
             shards=self.data.shards,
-            blocks=self.data.blocks,
+            held_out=self.data.held_out,
             batch_size=training.batch_size,
-            optimiser=training.optimiser,
+            optimiser=training.optimiser.model_copy(update={"learning_rate": rate}),
             train_head=self.scenario.model.head != "frozen",
             seed=self.scenario.seed,
         )
 
 
 def prepare(loaded: LoadedScenario) -> Experiment:
-    """Read everything a scenario names; UserError, with place and key, for whatever does not fit together."""
+    """Read everything a scenario names; UserError, with place and key, for whatever does not fit together.
+
+    The experiment's scenario says what was chosen for it: its method's parameters and `task.max_length`.
+    """
     loaded = resolved(loaded)
     scenario = loaded.scenario
     fleet = build_fleet(loaded)
     dataset = scenario.task.dataset
     if isinstance(dataset, NoData):
+        loaded = loaded.with_max_length(WITHOUT_DATA)
         backbone = find_backbone(loaded, dataset.labels)
         data = None
         examples = np.full(len(fleet), dataset.examples_per_device)
         histograms = np.zeros((len(fleet), dataset.labels), np.int64)
     else:
-        corpus = load_corpus(loaded)
-        backbone = find_backbone(loaded, len(corpus.label_names))
-        shards = partition(corpus.train, scenario.task, len(fleet), scenario.seed, loaded.source)
-        tokenizer = backbone.tokenizer()
-        train, test = (tokenise(part, tokenizer, scenario.task.max_length) for part in (corpus.train, corpus.test))
-        blocks = evaluation_blocks(test, scenario.task.eval.max_examples, scenario.seed)
-        data = TaskData(corpus.label_names, corpus.unused, train, test, shards, tuple(blocks))
-        examples = np.array([len(shard) for shard in shards])
-        labels = len(corpus.label_names)
-        histograms = np.stack([np.bincount(train.labels[shard], minlength=labels) for shard in shards])
+        task = read_task_data(loaded, len(fleet))
+        loaded, backbone, data = task.loaded, task.backbone, task.data
+        examples, histograms = task.examples, task.label_histograms
     experiment = Experiment(loaded, fleet, backbone, _pricing(loaded, backbone), data, examples, histograms)
     _check_target(experiment)
     _check_presence(experiment)
@@ -207,7 +197,7 @@ def _pricing(loaded: LoadedScenario, backbone: Backbone) -> Pricing:
     training, head = scenario.training, scenario.model.head
     shape = find_twin(loaded, backbone.recipe.labels)
     if twin is None or shape is None:
-        return Pricing(backbone.shape, training.batch_size, scenario.task.max_length, head)
+        return Pricing(backbone.shape, training.batch_size, scenario.task.max_tokens, head)
     mine, key = backbone.shape, ("costs", "twin", "backbone")
     if shape.layers < mine.layers:
         raise loaded.source.error(
@@ -219,7 +209,7 @@ def _pricing(loaded: LoadedScenario, backbone: Backbone) -> Pricing:
     return Pricing(
         shape=shape,
         batch_size=twin.batch_size or training.batch_size,
-        sequence_length=twin.max_length or scenario.task.max_length,
+        sequence_length=twin.max_length or scenario.task.max_tokens,
         head=head,
         steps_scale=(twin.local_steps or training.local_steps) / training.local_steps,
     )
@@ -227,9 +217,9 @@ def _pricing(loaded: LoadedScenario, backbone: Backbone) -> Pricing:
 
 def _check_target(experiment: Experiment) -> None:
     stop = experiment.scenario.training.stop
-    if stop.target_accuracy is not None and experiment.data is None:
+    if stop.target is not None and experiment.data is None:
         problem = "a task without data reaches no accuracy; remove the target"
-        raise UserError(experiment.loaded.source.problem(("training", "stop", "target_accuracy"), problem))
+        raise UserError(experiment.loaded.source.problem(("training", "stop", "target"), problem))
 
 
 def _check_presence(experiment: Experiment) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import ray
 
 from fedray.adapters import AdapterSpec, layout_of
-from fedray.learning.evaluation import Score, combine
+from fedray.learning.evaluation import Score, combine_sets, every_block
 from fedray.methods import Method
 from fedray.protocol import Assignment, ServerState
 from fedray.results import Progress
@@ -141,12 +141,12 @@ class Fieldwork:
 
         return gather(self.hosts.map("train", [(chunk,) for chunk in chunks], count))
 
-    def evaluate(self, state: ServerState) -> Score | None:
-        """The score of a server state on the test examples; None for a task without data."""
+    def evaluate(self, state: ServerState) -> Mapping[str, Score]:
+        """The score of a server state on every held-out set, by split; empty for a task without data."""
         kit = self.hosts.equipment.kit
         if kit is None:
-            return None
+            return {}
         values = ray.put(state.values)
-        parts = cut(range(len(kit.blocks)), self.hosts.share.hosts, 1)
-        scores = self.hosts.map("evaluate", [(state.spec, values, part) for part in parts])
-        return combine([score for part in scores for score in part])
+        parts = cut(every_block(kit.held_out), self.hosts.share.hosts, 1)
+        answers = self.hosts.map("evaluate", [(state.spec, values, part) for part in parts])
+        return combine_sets(kit.held_out, [score for answer in answers for score in answer], kit.recipe.labels)

@@ -73,8 +73,8 @@ class Host:
             folds[assignment.group].add(update, assignment.weight)
         return Harvest(folds, losses, measured, tuple(rejected), heads, enforced)
 
-    def evaluate(self, spec: AdapterSpec, values: Values, blocks: Sequence[int]) -> "list[BlockScore]":
-        """Score blocks of test examples with an adapter."""
+    def evaluate(self, spec: AdapterSpec, values: Values, blocks: Sequence[tuple[str, int]]) -> "list[BlockScore]":
+        """Score blocks of held-out examples, each given as (split, number), with an adapter."""
         return self.bench.evaluate(spec, values, blocks)
 
     def calibrate(self, processes: int) -> "list[Calibration]":

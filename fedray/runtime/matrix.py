@@ -1,6 +1,5 @@
-"""Which runs a sweep comes to: every combination of the varied values, under every seed."""
+"""The runs of a sweep: every scenario with every combination of the varied values, under every seed."""
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,25 +8,50 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from fedray.analysis.settings import SETTING, flattened
 from fedray.errors import UserError
 from fedray.methods import resolved
+from fedray.runtime.cell_names import CellSettings, canonical, cell_names
 from fedray.scenario import LoadedScenario, load_scenario
-from fedray.scenario.source import parse_source
+from fedray.scenario.source import Key, parse_source, show
 
-OF_NO_CONSEQUENCE = ("name", "runtime", "telemetry")  # what no result depends on
-LONGEST_NAME = 100  # characters of a folder
-DIGEST = 8  # of them, where the name alone may stand for something else, too
+OF_NO_CONSEQUENCE = ("name", "runtime", "telemetry", "tuning")  # what no result depends on
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A value of a key: the text that `--set` takes, the value that YAML reads, and the option that the user wrote."""
+
+    key: str
+    text: str
+    value: Any
+    option: str
+
+    @property
+    def setting(self) -> str:
+        return f"{self.key}={self.text}"
 
 
 @dataclass(frozen=True)
 class Variation:
-    """One `--vary KEY=a,b,c`: the values as they were written, and as YAML reads them."""
+    """One `--vary KEY=a,b,c`."""
 
     key: str
-    texts: tuple[str, ...]
-    values: tuple[Any, ...]
+    choices: tuple[Choice, ...]
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        return tuple(choice.value for choice in self.choices)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A cell to be loaded: its scenario's file and, if several are swept, what they are told apart by; its choices."""
+
+    scenario: Path
+    stem: str | None
+    choices: tuple[Choice, ...]
+    seed: int | None
 
 
 @dataclass(frozen=True)
@@ -38,14 +62,19 @@ class Cell:
     """
 
     name: str
+    draft: Draft
     loaded: LoadedScenario
     options: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """All runs of a sweep: the first key varies slowest, the seed fastest."""
+    """All runs of a sweep: the scenario varies slowest, then the first key, the seed fastest.
 
+    `scenarios` are what several scenarios are told apart by; one alone is not named.
+    """
+
+    scenarios: tuple[str, ...]
     variations: tuple[Variation, ...]
     cells: tuple[Cell, ...]
 
@@ -54,33 +83,58 @@ class Matrix:
         return tuple(dict.fromkeys(cell.loaded.scenario.seed for cell in self.cells))
 
 
-def build_matrix(scenario: Path, settings: Sequence[str], vary: Sequence[str], seeds: str | None) -> Matrix:
+def build_matrix(scenarios: Sequence[Path], settings: Sequence[str], vary: Sequence[str], seeds: str | None) -> Matrix:
     """The valid scenario of every cell; without `seeds`, each has its scenario's own.
 
     Raises
     ------
     UserError
-        for what is no variation and no list of seeds, a cell that is no valid scenario, and two cells that would be
-        the same experiment.
+        for what is no variation and no list of seeds, a cell that is no valid scenario, two cells that would be the
+        same experiment, and several scenarios that differ in more than their method and what tuning chose.
     """
-    variations = tuple(_variation(word) for word in vary)
-    numbers = _seeds(seeds) if seeds is not None else [None]
-    if not variations and seeds is None:
-        raise UserError("nothing to sweep over: give --vary KEY=A,B or --seeds 1,2,3")
-    keys = [variation.key for variation in variations]
-    if repeated := _repeated(keys):
-        raise UserError(f"--vary {repeated}: given twice; allowed: once, with all its values")
-    cells: list[Cell] = []
-    for choices in product(*(range(len(variation.texts)) for variation in variations)):
-        chosen = [(v.key, v.texts[choice], v.values[choice]) for v, choice in zip(variations, choices, strict=True)]
-        chosen.sort(key=lambda one: one[0])  # whole sections before their parts
-        cells += [_cell(scenario, settings, chosen, seed) for seed in numbers]
-    _require_different(cells)
-    return Matrix(variations, tuple(cells))
+    variations = tuple(parse_variation("--vary", word) for word in vary)
+    numbers = parse_seeds(seeds) if seeds is not None else [None]
+    if not variations and seeds is None and len(scenarios) == 1:
+        raise UserError("nothing to sweep over: give --vary KEY=A,B or --seeds 1,2,3, or several scenarios")
+    require_different_keys("--vary", variations)
+    stems = _stems(scenarios)
+    drafts = [
+        Draft(scenario, stem, choices, seed)
+        for scenario, stem in zip(scenarios, stems or [None], strict=True)
+        for choices in product(*(variation.choices for variation in variations))
+        for seed in numbers
+    ]
+    cells = load_cells(drafts, settings)
+    own = sorted({cell.loaded.scenario.seed for cell in cells})
+    if seeds is None and len(own) > 1:
+        given = ", ".join(map(str, own))
+        raise UserError(f"SCENARIO: their seeds differ ({given}); give --seeds 1,2,3, which all of them run with")
+    require_different(cells)
+    _require_one_setting(cells, [variation.key for variation in variations])
+    return Matrix(stems, variations, cells)
 
 
-def _variation(word: str) -> Variation:
-    place = f"--vary {word}"
+def load_cells(drafts: Sequence[Draft], settings: Sequence[str]) -> tuple[Cell, ...]:
+    """The cells of some drafts, valid and named; UserError, with the options that the user wrote, otherwise."""
+    loaded = [_load(draft, settings) for draft in drafts]
+    names = cell_names(
+        [
+            CellSettings(
+                draft.stem,
+                sorted(((choice.key, choice.value) for choice in draft.choices), key=lambda one: one[0]),
+                one.scenario.seed,
+            )
+            for draft, (one, _) in zip(drafts, loaded, strict=True)
+        ]
+    )
+    return tuple(
+        Cell(name, draft, one, options) for name, draft, (one, options) in zip(names, drafts, loaded, strict=True)
+    )
+
+
+def parse_variation(option: str, word: str) -> Variation:
+    """`KEY=A,B` as it was given to an option; UserError for anything else."""
+    place = f"{option} {word}"
     key, separator, text = word.partition("=")
     key = key.strip()
     if not key or not separator:
@@ -94,9 +148,16 @@ def _variation(word: str) -> Variation:
     if "" in texts:
         raise UserError(f"{place}: an empty value; allowed: values separated by commas (null for none)")
     values = tuple(parse_source(place, f"value: {text}").data["value"] for text in texts)
-    if repeated := _repeated([_canonical(value) for value in values]):
+    if repeated := _repeated([canonical(value) for value in values]):
         raise UserError(f"{place}: {repeated} is given twice")
-    return Variation(key, texts, values)
+    choices = (Choice(key, text, value, f"{option} {key}={text}") for text, value in zip(texts, values, strict=True))
+    return Variation(key, tuple(choices))
+
+
+def require_different_keys(option: str, variations: Sequence[Variation]) -> None:
+    """UserError if two options vary the same key."""
+    if repeated := _repeated([variation.key for variation in variations]):
+        raise UserError(f"{option} {repeated}: given twice; allowed: once, with all its values")
 
 
 def split(text: str) -> Iterator[str]:
@@ -117,7 +178,8 @@ def split(text: str) -> Iterator[str]:
     yield part.strip()
 
 
-def _seeds(text: str) -> list[int]:
+def parse_seeds(text: str) -> list[int]:
+    """The seeds of `--seeds 1,2,3`; UserError for anything else."""
     words = [word.strip() for word in text.split(",")]
     for word in words:
         if not re.fullmatch("[0-9]{1,19}", word):
@@ -128,16 +190,25 @@ def _seeds(text: str) -> list[int]:
     return seeds
 
 
-def _cell(scenario: Path, settings: Sequence[str], chosen: Sequence[tuple[str, str, Any]], seed: int | None) -> Cell:
-    """The cell of some values, each with its key and as written and read."""
-    options = {f"--set {key}={text}": f"--vary {key}={text}" for key, text, _ in chosen}
-    if seed is not None:
-        options[f"--set seed={seed}"] = f"--seeds {seed}"
+def _stems(scenarios: Sequence[Path]) -> tuple[str, ...]:
+    """What several scenarios are told apart by: the names of their files; UserError if two have the same."""
+    if len(scenarios) == 1:
+        return ()
+    stems = [scenario.stem for scenario in scenarios]
+    if repeated := _repeated(stems):
+        raise UserError(f"SCENARIO: two files are called {repeated}; allowed: a different name for each")
+    return tuple(stems)
+
+
+def _load(draft: Draft, settings: Sequence[str]) -> tuple[LoadedScenario, Mapping[str, str]]:
+    """The scenario of a draft, and the options that its places stand for; whole sections are set before their parts."""
+    choices = sorted(draft.choices, key=lambda choice: choice.key)
+    options = {f"--set {choice.setting}": choice.option for choice in choices}
+    if draft.seed is not None:
+        options[f"--set seed={draft.seed}"] = f"--seeds {draft.seed}"
     with as_written(options):
         words = (*settings, *(place.removeprefix("--set ") for place in options))
-        loaded = resolved(load_scenario(scenario, words))
-    values = [f"{key}={_canonical(value)}" for key, _, value in chosen]
-    return Cell(folder_name(",".join([*values, f"seed={loaded.scenario.seed}"])), loaded, options)
+        return resolved(load_scenario(draft.scenario, words)), options
 
 
 @contextmanager
@@ -146,6 +217,8 @@ def as_written(options: Mapping[str, str]) -> Iterator[None]:
     try:
         yield
     except UserError as error:
+        if not options:
+            raise
         message = str(error)
         for place, option in options.items():
             message = message.replace(place, option)
@@ -153,30 +226,33 @@ def as_written(options: Mapping[str, str]) -> Iterator[None]:
         raise UserError(f"in the run with {' '.join(options.values())}:{separator}{message}") from None
 
 
-def folder_name(settings: str) -> str:
-    """A readable folder name for settings; with a digest where the same name could be that of others."""
-    plain = re.sub(r"""[\s{}\[\]'"]""", "", settings).replace(":", "=")
-    name = re.sub(r"[^A-Za-z0-9._=,-]+", "-", plain)
-    if name == settings and len(name) <= LONGEST_NAME:
-        return name
-    return f"{name[: LONGEST_NAME - DIGEST - 1]}-{hashlib.sha256(settings.encode()).hexdigest()[:DIGEST]}"
-
-
-def _canonical(value: object) -> str:
-    """A value as YAML in one line: equal values, however written, give equal text."""
-    text: str = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**9)
-    return text.removesuffix("...\n").strip()
-
-
-def _repeated(words: Sequence[str]) -> str | None:
-    return next((word for number, word in enumerate(words) if word in words[:number]), None)
-
-
-def _require_different(cells: Sequence[Cell]) -> None:
-    """Two cells of one experiment would count as two samples of it."""
+def require_different(cells: Sequence[Cell]) -> None:
+    """UserError for two cells of one experiment, which would count as two samples of it."""
     known: dict[str, Cell] = {}
     for cell in cells:
         experiment = cell.loaded.scenario.model_dump_json(exclude=set(OF_NO_CONSEQUENCE))
         if experiment in known:
-            raise UserError(f"--vary: {known[experiment].name} and {cell.name} are the same experiment")
+            raise UserError(f"the runs {known[experiment].name} and {cell.name} are the same experiment; leave one out")
         known[experiment] = cell
+
+
+def _require_one_setting(cells: Sequence[Cell], varied: Sequence[str]) -> None:
+    """UserError if scenarios differ in task, fleet, model, costs or training, save in varied keys and tuned ones."""
+    first = cells[0]
+    for cell in cells:
+        if cell.draft.choices != first.draft.choices:
+            continue
+        tuned = [key for one in (first, cell) if one.loaded.scenario.tuning for key in one.loaded.scenario.tuning.keys]
+        free = tuple(f"{key}." for key in (*varied, *tuned))
+        here, there = (flattened(one.loaded.scenario, "").values for one in (first, cell))
+        for key in sorted(here.keys() | there.keys()):
+            if key.startswith(SETTING) and here.get(key) != there.get(key) and not f"{key}.".startswith(free):
+                allowed = (
+                    f"{show(here.get(key))}, as in {first.draft.scenario}: only the method and tuned keys may differ"
+                )
+                place: Key = tuple(int(part) if part.isdigit() else part for part in key.split("."))
+                raise cell.loaded.source.error(place, there.get(key), allowed)
+
+
+def _repeated(words: Sequence[str]) -> str | None:
+    return next((word for number, word in enumerate(words) if word in words[:number]), None)

@@ -13,6 +13,7 @@ MAY_CHANGE = (
     "name",
     "runtime",
     "telemetry",
+    "tuning",
     "training.rounds",
     "training.stop",
 )  # none of them changes what was trained
@@ -42,6 +43,8 @@ def open_run(
         raise UserError(f"{resume}: not a run directory (it has no scenario.yaml)")
     before = resolved(load_scenario(directory.scenario)).scenario
     loaded = resolved(load_scenario(scenario or directory.scenario, settings))
+    if before.task.max_length != "auto":  # what `auto` chose when the run began
+        loaded = loaded.with_max_length(before.task.max_length)
     if changed := changed_key(before.model_dump(), loaded.scenario.model_dump()):
         raise UserError(f"--resume {resume}: {changed} differs from the run's; only {', '.join(MAY_CHANGE)} may change")
     return loaded, directory

@@ -2,15 +2,28 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from fedray import __version__
 from fedray.emulation import Outcome, Schedule
 from fedray.fleet import Fleet, Moment
-from fedray.learning.evaluation import Score
+from fedray.learning.evaluation import Score, device_accuracies
 from fedray.protocol import Plan
-from fedray.results import DeviceRecord, Enforcement, RoundRecord, RoundUnderWay, TrainedDeviceRecord
+from fedray.results import (
+    AdapterOrigin,
+    DeviceAccuracy,
+    DeviceRecord,
+    Enforcement,
+    RoundRecord,
+    RoundUnderWay,
+    Summary,
+    TrainedDeviceRecord,
+    summarise_devices,
+)
+from fedray.runtime.experiment import Experiment
 from fedray.runtime.messages import Harvest
 from fedray.runtime.pace import Step
 from fedray.runtime.wallclock import Pacing
@@ -68,13 +81,38 @@ def trained_records(devices: Sequence[DeviceRecord], harvest: Harvest, round_: i
     ]
 
 
+@dataclass(frozen=True)
+class RoundEvaluation:
+    """What the evaluation of a round says of the global model (see RoundRecord); empty without evaluation."""
+
+    score: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    validation: Mapping[str, float] = field(default_factory=dict)
+    device_accuracy: DeviceAccuracy | None = None
+
+
+def round_evaluation(scores: Mapping[str, Score], experiment: Experiment) -> RoundEvaluation:
+    """The scores of a round, by split, as they are recorded."""
+    if not scores or experiment.data is None:
+        return RoundEvaluation()
+    test = scores["test"]
+    by_device = device_accuracies(test.label_accuracy, experiment.label_histograms)
+    profiles = [device.profile.name for device in experiment.fleet.devices]
+    return RoundEvaluation(
+        score=scores[experiment.data.scored_on].accuracy,
+        metrics=test.metrics,
+        validation=scores["validation"].metrics if "validation" in scores else {},
+        device_accuracy=summarise_devices(by_device, profiles),
+    )
+
+
 def round_record(
     round_: int,
     ended: float,
     plan: Plan,
     schedule: Schedule,
     rejected: Sequence[int],
-    score: Score | None,
+    evaluation: RoundEvaluation,
     enforcement: Enforcement | None = None,
 ) -> RoundRecord:
     """The record of a round that ended at `ended` emulated seconds; what `rejected` devices did came to nothing."""
@@ -85,8 +123,8 @@ def round_record(
         emulated_seconds=ended,
         round_seconds=schedule.round_seconds,
         mean_waiting_seconds=schedule.mean_waiting_seconds,
-        accuracy=score.accuracy if score else None,
-        loss=score.loss if score else None,
+        accuracy=evaluation.metrics.get("accuracy"),
+        loss=evaluation.metrics.get("loss"),
         bytes_up=int(schedule.bytes_up.sum()),
         bytes_down=int(schedule.bytes_down.sum()),
         energy_joules=float(schedule.joules.sum()),
@@ -100,5 +138,23 @@ def round_record(
         wasted_seconds=float(np.where(refused, schedule.busy_seconds, schedule.wasted_seconds).sum()),
         wasted_joules=float(np.where(refused, schedule.joules, schedule.wasted_joules).sum()),
         wasted_bytes=int(np.where(refused, schedule.bytes_down + schedule.bytes_up, schedule.wasted_bytes).sum()),
+        score=evaluation.score,
+        metrics=evaluation.metrics,
+        validation=evaluation.validation,
+        device_accuracy=evaluation.device_accuracy,
         enforcement=enforcement,
+    )
+
+
+def adapter_origin(experiment: Experiment, summary: Summary) -> AdapterOrigin:
+    """What made the adapter of a run that ends with this summary."""
+    return AdapterOrigin(
+        fedray_version=__version__,
+        run_id=summary.run_id,
+        scenario=experiment.scenario.name,
+        method=summary.method,
+        seed=experiment.scenario.seed,
+        rounds=summary.rounds_completed,
+        labels=experiment.data.label_names if experiment.data else (),
+        result_digest=summary.result_digest,
     )

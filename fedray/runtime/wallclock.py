@@ -89,7 +89,7 @@ class WallClock:
 def require_room(experiment: Experiment, share: HostShare, memory_bytes: float) -> None:
     """UserError if a cluster has too little memory for all devices of a round at once, or MPS refuses so many."""
     participants, source = experiment.scenario.participant_count, experiment.loaded.source
-    pricing = really_priced(experiment, experiment.scenario.task.max_length)
+    pricing = really_priced(experiment, experiment.scenario.task.max_tokens)
     training = pricing.work(experiment.method().adapter(), experiment.scenario.training.local_steps).memory_bytes
     each = PROCESS_BYTES + training - FLOAT * pricing.shape.parameters  # frozen weights are shared
     if participants * each > memory_bytes:

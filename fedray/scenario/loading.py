@@ -33,6 +33,14 @@ class LoadedScenario:
         """The resolved scenario: every default written out, paths absolute; loads to an equal scenario."""
         return yaml.safe_dump(self.scenario.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
+    def with_max_length(self, tokens: int) -> "LoadedScenario":
+        """The scenario with `task.max_length` as a number: `tokens`, where it is `auto`."""
+        task = self.scenario.task
+        if task.max_length != "auto":
+            return self
+        cut = task.model_copy(update={"max_length": tokens})
+        return LoadedScenario(self.scenario.model_copy(update={"task": cut}), self.source)
+
 
 def load_scenario(path: Path | None, settings: Iterable[str] = ()) -> LoadedScenario:
     """Load, override, resolve paths and validate; without a file every value is its default.
@@ -44,6 +52,7 @@ def load_scenario(path: Path | None, settings: Iterable[str] = ()) -> LoadedScen
         _make_absolute(source, key, path.parent if path else Path())
     scenario = validate(Scenario, source.data, source)
     _check_counts(scenario, source)
+    _check_seed(scenario, source)
     return LoadedScenario(scenario, source)
 
 
@@ -60,6 +69,13 @@ def _check_counts(scenario: Scenario, source: Source) -> None:
         raise source.error(
             ("topology", "groups"), scenario.topology.groups, f"at most {asked:,}, the devices of a round"
         )
+
+
+def _check_seed(scenario: Scenario, source: Source) -> None:
+    """ScenarioError for a seed that tuning chose the scenario's values with: its score would be too good."""
+    if scenario.tuning is not None and scenario.seed in scenario.tuning.seeds:
+        used = ", ".join(map(str, scenario.tuning.seeds))
+        raise source.error(("seed",), scenario.seed, f"any but {used}: the values were tuned with it (tuning.seeds)")
 
 
 def _group_paths(data: Mapping[str, Any]) -> Iterator[Key]:

@@ -6,7 +6,7 @@ that (tags, merge keys, duplicate keys, aliases that explode) is refused with th
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,9 @@ Key = tuple[str | int, ...]
 MAX_BYTES = 1_000_000  # a scenario is a page; a megabyte is a mistake or an attack
 MAX_VALUES = 20_000  # counted after aliases are expanded, so an alias bomb stops here
 MAX_DEPTH = 32
+LONGEST_VALUE = 80  # characters of a value in a message: two thirds of a terminal's line
+LONGEST_WORD = 40  # characters of one word of several in a message
+MOST_WORDS = 12  # words of a list in a message; a table has more columns, and a data set more labels
 
 
 class ScenarioError(UserError):
@@ -50,19 +53,31 @@ class Source:
 
 
 def dotted(key: Key) -> str:
-    return ".".join(str(part) for part in key)
+    """A key path as it is written with `--set`; a part that is no plausible key is cut."""
+    return ".".join(shorten(str(part)) for part in key)
+
+
+def shorten(text: str, longest: int = LONGEST_VALUE) -> str:
+    """Text of a user's file on one line, cut to `longest` characters: a message must stay a line."""
+    line = " ".join(text.splitlines())
+    return line if len(line) <= longest else line[: longest - 3] + "..."
 
 
 def show(value: object) -> str:
     """A value as the user would recognise it, cut when long."""
-    text = "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+    return shorten("null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value))
+
+
+def listed(words: Sequence[str], separator: str = ", ") -> str:
+    """The first few of many words of a user's file, each cut when long, and the number of the others."""
+    shown = separator.join(shorten(word, LONGEST_WORD) for word in words[:MOST_WORDS])
+    return f"{shown}{separator}{len(words) - MOST_WORDS:,} more" if len(words) > MOST_WORDS else shown
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
     """` (did you mean 'x'?)` when a known word is close, else nothing."""
-    close = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    close = difflib.get_close_matches(shorten(str(word)), list(known), n=1, cutoff=0.6)
+    return f" (did you mean {show(close[0])}?)" if close else ""
 
 
 class _Loader(yaml.SafeLoader):
@@ -150,7 +165,7 @@ class _Reader:
         if len(key) > MAX_DEPTH:
             raise self._fail(node, f"nested too deeply; at most {MAX_DEPTH} levels")
         if node.tag not in _PLAIN_TAGS:
-            raise self._fail(node, f"{dotted(key)}: the tag {node.tag} is not allowed")
+            raise self._fail(node, f"{dotted(key)}: the tag {shorten(node.tag)} is not allowed")
         self.places.setdefault(key, f"{self.name}:{node.start_mark.line + 1}")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, key)
@@ -159,14 +174,14 @@ class _Reader:
         try:
             return self.loader.construct_object(node)
         except ValueError as error:
-            raise self._fail(node, f"{dotted(key)}: {error}") from None
+            raise self._fail(node, f"{dotted(key)}: {shorten(str(error))}") from None
 
     def _mapping(self, node: yaml.MappingNode, key: Key) -> dict[str, Any]:
         data: dict[str, Any] = {}
         for name_node, value_node in node.value:
             name = name_node.value
             if name_node.tag != "tag:yaml.org,2002:str":
-                raise self._fail(name_node, f"a key must be a plain word, given {name!r}")
+                raise self._fail(name_node, f"a key must be a plain word, given {show(name)}")
             if name in data:
                 raise self._fail(name_node, f"{dotted((*key, name))}: the key is given twice")
             self.places[(*key, name)] = f"{self.name}:{name_node.start_mark.line + 1}"

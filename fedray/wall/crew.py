@@ -48,8 +48,8 @@ class Crew:
         performances: list[Performance] = self._answer(Wave(tasks, dilation))
         return performances
 
-    def evaluate(self, spec: AdapterSpec, values: Values, blocks: Sequence[int]) -> list[BlockScore]:
-        """Score blocks of test examples with an adapter."""
+    def evaluate(self, spec: AdapterSpec, values: Values, blocks: Sequence[tuple[str, int]]) -> list[BlockScore]:
+        """Score blocks of held-out examples, each given as (split, number), with an adapter."""
         scores: list[BlockScore] = self._answer(Examination(spec, values, blocks))
         return scores
 

@@ -60,7 +60,7 @@ def perform(link: Connection, workbench: Workbench, torch_device: str, task: Tas
 
 
 def examine(link: Connection, workbench: Workbench, torch_device: str, examination: Examination) -> None:
-    """Score blocks of test examples."""
+    """Score blocks of held-out examples."""
     die_with_parent()
     workbench.move_to(torch_device)
     link.send(workbench.evaluate(examination.spec, examination.values, examination.blocks))

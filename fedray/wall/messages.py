@@ -42,11 +42,11 @@ class Wave:
 
 @dataclass(frozen=True)
 class Examination:
-    """Blocks of test examples to be scored with an adapter."""
+    """Blocks of held-out examples, each given as (split, number), to be scored with an adapter."""
 
     spec: AdapterSpec
     values: Values
-    blocks: Sequence[int]
+    blocks: Sequence[tuple[str, int]]
 
 
 @dataclass(frozen=True)

@@ -160,7 +160,7 @@ def test_flops_and_bytes_agree_with_torch(depth, scenario) -> None:
     from fedray.learning.classifier import build, load_weights
     from fedray.learning.tokens import Batch
 
-    backbone = find_backbone(scenario(), labels=12)
+    backbone = find_backbone(scenario("schema_version: 1\ntask: {max_length: 64}\n"), labels=12)
     spec = AdapterSpec((8,) * 6, tuple(range(6)), 2.0)
     mine = spec.deepest(depth)
     model = AdaptedModel(load_weights(build(backbone.recipe), backbone.weights()), backbone.shape, spec)

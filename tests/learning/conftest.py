@@ -19,7 +19,7 @@ def backbone(two_layers: Path, tmp_path_factory) -> Backbone:
     from fedray.scenario import load_scenario
 
     path = tmp_path_factory.mktemp("model") / "s.yaml"
-    path.write_text(f"schema_version: 1\nmodel: {{backbone: {two_layers}}}\n")
+    path.write_text(f"schema_version: 1\ntask: {{max_length: 32}}\nmodel: {{backbone: {two_layers}}}\n")
     return find_backbone(load_scenario(path), labels=3)
 
 

@@ -3,6 +3,7 @@
 import gzip
 import json
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 
 import datasets
@@ -11,11 +12,9 @@ import pytest
 
 from fedray.errors import UserError
 from fedray.learning.corpus import Texts, load_corpus
-from fedray.learning.evaluation import BLOCK, evaluation_blocks
-from fedray.learning.partition import partition
+from fedray.learning.evaluation import BLOCK, evaluation_set
 from fedray.learning.stdlib_docs import PACKAGES, read_standard_library
-from fedray.learning.tokens import Tokens
-from fedray.learning.trainer import draw_batches
+from fedray.learning.tokens import Tokens, choose_max_length, encode, percentile, tokenise
 
 ROWS = [
     {"text": "a \"quoted' word", "text2": "one", "label": "no", "who": "x"},
@@ -119,6 +118,13 @@ def test_labels_that_cannot_be_learned_are_named(train, said, scenario, tmp_path
         load_corpus(loaded)
 
 
+def test_an_example_without_an_owner_is_refused(scenario, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,label,who\nx,1,a\ny,2,\n")
+    files = "kind: files, train: a.csv, test: a.csv, natural_id: who"
+    with pytest.raises(UserError, match=r"natural_id: example 1 \(from 0\) has no owner"):
+        load_corpus(scenario(f"schema_version: 1\ntask: {{dataset: {{{files}}}}}\n"))
+
+
 def test_what_looks_missing_or_like_a_number_stays_what_was_written(scenario, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text,label\n0,1\nNA,x\n7,NA\n")
     (tmp_path / "b.csv").write_text("text,label\n0,1\n")
@@ -135,68 +141,39 @@ def test_a_file_that_is_not_what_its_name_says_is_refused(scenario, tmp_path: Pa
         load_corpus(loaded)
 
 
-PARTITIONS = [
-    "kind: iid",
-    "kind: dirichlet, alpha: 0.1",
-    "kind: pathological, labels_per_device: 2",
-    "kind: shard, shards_per_device: 2",
-    "kind: size-skewed, growth: linear",
-    "kind: natural-id",
-]
-
-
-def some_texts(count: int = 600) -> Texts:
-    rng = np.random.default_rng(1)
-    labels = rng.integers(0, 6, count)
-    return Texts(["x"] * count, None, labels, [f"owner-{number}" for number in rng.integers(0, 15, count)])
-
-
-@pytest.mark.parametrize("words", PARTITIONS)
-def test_every_example_goes_to_one_device_before_topping_up(words, scenario) -> None:
-    loaded = scenario(f"schema_version: 1\ntask: {{partition: {{{words}}}, min_examples: 1, too_few: sit-out}}\n")
-    shards = partition(some_texts(), loaded.scenario.task, 20, 3, loaded.source)
-    assert len(shards) == 20
-    held = np.concatenate(shards)
-    assert len(set(held.tolist())) == len(held)
-    assert len(held) == 600
-    again = partition(some_texts(), loaded.scenario.task, 20, 3, loaded.source)
-    assert all((a == b).all() for a, b in zip(shards, again, strict=True))
-
-
-def test_pathological_devices_hold_few_labels(scenario) -> None:
-    loaded = scenario("schema_version: 1\ntask: {partition: {kind: pathological, labels_per_device: 2}}\n", "seed=1")
-    texts = some_texts()
-    shards = partition(texts, loaded.scenario.task, 20, 3, loaded.source)
-    assert max(len(set(texts.labels[shard])) for shard in shards) == 2
-
-
-def test_a_device_with_too_few_examples_tops_up_or_sits_out(scenario) -> None:
-    """80 devices at alpha 0.05 on 600 examples: many would hold next to nothing."""
-    skewed = "schema_version: 1\ntask: {partition: {kind: dirichlet, alpha: 0.05}, min_examples: 8, too_few: %s}\n"
-    topped, seated = (scenario(skewed % rule) for rule in ("top-up", "sit-out"))
-    whole = partition(some_texts(), topped.scenario.task, 80, 3, topped.source)
-    rest = partition(some_texts(), seated.scenario.task, 80, 3, seated.source)
-    assert min(len(shard) for shard in whole) == 8
-    assert all(len(set(shard.tolist())) == len(shard) for shard in whole)
-    sizes = [len(shard) for shard in rest]
-    assert min(sizes) == 0
-    assert all(size == 0 or size >= 8 for size in sizes)
-    for full, seat in zip(whole, rest, strict=True):
-        assert len(seat) == 0 or (full == seat).all()
-
-
-def test_a_partition_that_cannot_be_is_one_plain_error(scenario) -> None:
-    loaded = scenario("schema_version: 1\ntask: {partition: {kind: pathological, labels_per_device: 9}}\n")
-    with pytest.raises(UserError, match=r"task.partition: pathological cannot divide"):
-        partition(some_texts(), loaded.scenario.task, 20, 3, loaded.source)
-    loaded = scenario("schema_version: 1\ntask: {min_examples: 500, too_few: sit-out}\n")
-    with pytest.raises(UserError, match="every device would sit out"):
-        partition(some_texts(), loaded.scenario.task, 20, 3, loaded.source)
-
-
 def some_tokens(lengths: list[int]) -> Tokens:
     offsets = np.cumsum([0, *lengths]).astype(np.int64)
     return Tokens(np.arange(1, offsets[-1] + 1, dtype=np.int32), None, offsets, np.zeros(len(lengths), np.int64), 0)
+
+
+@pytest.mark.parametrize("pairs", [False, True])
+def test_cutting_encoded_texts_is_what_the_tokenizer_does(pairs, backbone) -> None:
+    """Oracle: the tokenizer's own truncation of all texts at once."""
+    texts = [" ".join(["a cat sat"] * count) for count in (1, 30, 2, 9)]
+    second = ["why not", "the mat " * 20, "x", "loss of signal"] if pairs else None
+    tokenizer = backbone.tokenizer()
+    encoded = tokenizer(texts, second, truncation=True, max_length=16)
+    uncut = encode(Texts(texts, second, np.zeros(4, np.int64), None), tokenizer)
+    tokens = uncut.cut(16)
+    assert tokens.lengths.tolist() == [len(row) for row in encoded["input_ids"]]
+    assert tokens.ids.tolist() == list(chain.from_iterable(encoded["input_ids"]))
+    if pairs:
+        assert tokens.types.tolist() == list(chain.from_iterable(encoded["token_type_ids"]))
+    assert uncut.lengths.tolist() == [len(row) for row in tokenizer(texts, second)["input_ids"]]
+    assert uncut.lengths.max() > 90
+    assert tokenise(uncut.texts, tokenizer, 512).lengths.tolist() == uncut.lengths.tolist()
+
+
+def test_auto_cuts_to_the_95th_percentile_in_steps_of_16() -> None:
+    lengths = np.arange(1, 101)
+    assert percentile(lengths, 0.95) == 95  # 95 of 100 texts have at most 95 tokens
+    assert choose_max_length(lengths, 512) == 96
+    assert choose_max_length(np.full(20, 33), 512) == 48
+    assert choose_max_length(np.full(20, 32), 512) == 32
+    assert choose_max_length(np.full(20, 3), 512) == 16
+    assert choose_max_length(np.full(20, 9000), 8192) == 512
+    assert choose_max_length(np.full(20, 9000), 514) == 512  # RoBERTa: two of its positions are no tokens'
+    assert choose_max_length(np.full(20, 9000), 66) == 64
 
 
 def test_batches_are_padded_to_a_multiple_of_16_on_the_right() -> None:
@@ -208,24 +185,11 @@ def test_batches_are_padded_to_a_multiple_of_16_on_the_right() -> None:
     assert some_tokens([3, 17]).batch(np.array([0, 1])).inputs["input_ids"].shape == (2, 32)
 
 
-def test_batches_draw_the_shard_evenly_and_group_like_lengths() -> None:
-    lengths = np.arange(1, 41)
-    shard = np.arange(0, 40, 2)
-    batches = draw_batches(shard, lengths, steps=6, batch_size=5, rng=np.random.default_rng(0))
-    assert [len(batch) for batch in batches] == [5] * 6
-    counts = np.bincount(np.concatenate(batches), minlength=40)[shard]
-    assert set(counts.tolist()) == {1, 2}  # 30 draws from 20 examples
-    spread = np.mean([np.ptp(lengths[batch]) for batch in batches])
-    assert spread < 10  # random batches would spread over about 27
-    tiny = draw_batches(np.array([3]), lengths, steps=2, batch_size=4, rng=np.random.default_rng(0))
-    assert [batch.tolist() for batch in tiny] == [[3] * 4] * 2
-
-
 def test_evaluation_takes_a_fixed_subset_in_blocks() -> None:
     tokens = some_tokens(np.random.default_rng(0).integers(1, 30, 300).tolist())
-    whole = evaluation_blocks(tokens, None, seed=1)
+    whole = evaluation_set(tokens, None, seed=1).blocks
     assert sorted(np.concatenate(whole).tolist()) == list(range(300))
     assert [len(block) for block in whole] == [BLOCK] * 4 + [300 - 4 * BLOCK]
-    some = np.concatenate(evaluation_blocks(tokens, 100, seed=1))
+    some = np.concatenate(evaluation_set(tokens, 100, seed=1).blocks)
     assert len(set(some.tolist())) == 100
-    assert (some == np.concatenate(evaluation_blocks(tokens, 100, seed=1))).all()
+    assert (some == np.concatenate(evaluation_set(tokens, 100, seed=1).blocks)).all()

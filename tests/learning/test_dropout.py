@@ -13,6 +13,7 @@ from fedray.costs.kernels import step_kernels
 from fedray.learning.activations import count_layer
 from fedray.learning.backbone import Backbone, find_backbone
 from fedray.learning.classifier import Recipe, build
+from fedray.learning.evaluation import EvaluationSet
 from fedray.learning.workbench import Kit, Workbench
 from fedray.protocol import Assignment, Quantisation
 from fedray.scenario.schema import Optimiser
@@ -27,7 +28,7 @@ def dropped(request, two_layers, tmp_path_factory) -> Backbone:
 
     path = tmp_path_factory.mktemp("model") / "s.yaml"
     model = f"{{backbone: {two_layers}, attention: {request.param}}}"
-    path.write_text(f"schema_version: 1\nmodel: {model}\ntraining: {{dropout: 0.1}}\n")
+    path.write_text(f"schema_version: 1\nmodel: {model}\ntraining: {{dropout: 0.1}}\ntask: {{max_length: 32}}\n")
     return find_backbone(load_scenario(path), labels=3)
 
 
@@ -38,9 +39,8 @@ def bench(backbone: Backbone, tokens, seed: int = 3) -> Workbench:
         spec=SPEC,
         weights=backbone.weights(),
         train=tokens,
-        test=tokens,
         shards=(np.arange(12), np.arange(4, 16)),
-        blocks=(np.arange(20),),
+        held_out={"test": EvaluationSet(tokens, (np.arange(20),))},
         batch_size=4,
         optimiser=Optimiser(),
         train_head=True,
@@ -76,12 +76,12 @@ def test_masks_change_from_step_to_step_round_to_round_and_seed_to_seed(dropped,
 
 def test_evaluation_and_torchs_own_generator_know_nothing_of_it(dropped, backbone, tokens) -> None:
     workbench, values = bench(dropped, tokens), start(dropped)
-    before = workbench.evaluate(SPEC, values, [0])
+    before = workbench.evaluate(SPEC, values, [("test", 0)])[0].loss_sum
     state = torch.get_rng_state()
     trained = workbench.train(Assignment(0, 0, SPEC, 2, 1), 1, values)
     assert torch.equal(torch.get_rng_state(), state)
     assert not workbench.model.peft.training
-    assert workbench.evaluate(SPEC, values, [0]) == before
+    assert workbench.evaluate(SPEC, values, [("test", 0)])[0].loss_sum == before
     plain = bench(backbone, tokens).train(Assignment(0, 0, SPEC, 2, 1), 1, values)
     assert (trained.values != plain.values).any()
 

@@ -11,11 +11,11 @@ from peft import PeftModel
 from fedray.adapters import AdapterSpec, as_lora, initial_values, layout_of
 from fedray.costs import Pricing
 from fedray.learning.adapted import AdaptedModel
+from fedray.learning.batches import draw_batches
 from fedray.learning.classifier import build, load_classifier, load_weights
 from fedray.learning.duties import dutiful
 from fedray.learning.quantisation import QuantisedActivations, Quantiser
 from fedray.learning.saved import held_bytes
-from fedray.learning.trainer import draw_batches
 from fedray.learning.workbench import Kit, Workbench
 from fedray.protocol import Assignment, GradientNorms, Quantisation, TailDecay, TripletSelection
 from fedray.scenario.schema import Optimiser
@@ -227,9 +227,8 @@ def test_a_round_divided_has_the_batches_of_the_whole(backbone, tokens) -> None:
         spec=LORA,
         weights=backbone.weights(),
         train=tokens,
-        test=tokens,
         shards=(np.arange(12),),
-        blocks=(np.arange(20),),
+        held_out={},
         batch_size=2,
         optimiser=Optimiser(),
         train_head=True,

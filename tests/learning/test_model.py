@@ -142,8 +142,10 @@ def test_a_fresh_adapter_leaves_the_backbone_as_it_is(model, backbone, tokens) -
 
 def test_an_examples_score_does_not_depend_on_its_company(model, backbone, tokens) -> None:
     model.take_up(SPEC, values_of(backbone, SPEC))
-    whole = combine([evaluate_block(model, tokens, np.arange(20))])
-    parts = combine([evaluate_block(model, tokens, part) for part in (np.arange(5), np.arange(5, 20))])
+    whole = combine([evaluate_block(model, tokens, np.arange(20))], tokens.labels, 3)
+    parts = combine(
+        [evaluate_block(model, tokens, part) for part in (np.arange(5), np.arange(5, 20))], tokens.labels, 3
+    )
     assert whole.accuracy == parts.accuracy
     assert whole.loss == pytest.approx(parts.loss, abs=1e-6)
 

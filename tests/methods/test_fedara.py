@@ -124,6 +124,17 @@ def test_an_empty_lowest_layer_makes_a_step_cheaper() -> None:
     assert PRICING.work(pruned, 1).memory_bytes < PRICING.work(full, 1).memory_bytes
 
 
+def test_an_empty_module_makes_a_step_cheaper_though_its_layer_stays() -> None:
+    """The same triplets in half the modules: less is launched and moved. An even fall of all ranks saves nothing."""
+    board = (np.array(1e9), np.array(1e9), 1e-5)
+
+    def seconds(*rows: tuple[int, int]) -> float:
+        return float(PRICING.work(AdapterSpec.of_modules(rows * 6, 1.0, "svd"), 1).compute_seconds(*board))
+
+    assert seconds((4, 0)) < 0.9 * seconds((2, 2))
+    assert seconds((2, 2)) > 0.95 * seconds((4, 4))
+
+
 def test_nobody_is_voted_out_in_a_round_without_updates() -> None:
     """All devices out of memory, or all updates refused: the adapter stays, and the next round catches up."""
     method = build("fedara", 3, 2, rank=1, final_rank=0.25, warmup=0.0, final=0.0)

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fedray.adapters import AdapterSpec, initial_values, layout_of
@@ -17,6 +18,7 @@ from fedray.results import (
     reached,
     result_digest,
     summarise,
+    summarise_devices,
 )
 from tests.shapes import shape
 
@@ -41,6 +43,17 @@ SUMMARY_KEYS = [
     "target",
 ]
 WASTE_KEYS = ["wasted_seconds", "wasted_joules", "wasted_bytes"]
+SCORE_KEYS = [
+    "scored_on",
+    "final_score",
+    "best_score",
+    "best_round",
+    "final_metrics",
+    "device_accuracy",
+    "majority_accuracy",
+    "devices_sitting_out",
+    "devices_topped_up",
+]
 ROUND_KEYS = [
     "round",
     "emulated_seconds",
@@ -60,9 +73,24 @@ ROUND_KEYS = [
 ]
 
 
-def a_round(number: int, accuracy: float | None, seconds: float = 10.0) -> RoundRecord:
+def a_round(number: int, accuracy: float | None, seconds: float = 10.0, score: float | None = None) -> RoundRecord:
     return RoundRecord(
-        number, seconds * number, seconds, 2.0 * number, accuracy, 1.0, 100, 50, 5.0, 8, 1, number % 2, 1, 3.0, 8.0
+        number,
+        seconds * number,
+        seconds,
+        2.0 * number,
+        accuracy,
+        1.0,
+        100,
+        50,
+        5.0,
+        8,
+        1,
+        number % 2,
+        1,
+        3.0,
+        8.0,
+        score=accuracy if score is None else score,
     )
 
 
@@ -88,8 +116,31 @@ def test_a_summary_by_hand() -> None:
     assert (summary.target.round, summary.target.emulated_seconds, summary.target.bytes) == (3, 30.0, 450)
 
 
+def test_the_best_round_is_that_of_the_best_score_not_of_the_best_test_accuracy() -> None:
+    rounds = [a_round(1, 0.9, score=0.5), a_round(2, 0.6, score=0.8), a_round(3, 0.7, score=0.8)]
+    summary = summarise(rounds, TALLY, "completed")
+    assert (summary.best_round, summary.best_score, summary.best_accuracy) == (2, 0.8, 0.6)
+    assert (summary.final_score, summary.final_accuracy) == (0.8, 0.7)
+
+
+def test_a_target_counts_from_the_first_of_the_evaluations_that_hold_it() -> None:
+    rounds = [a_round(n, score) for n, score in enumerate([0.8, 0.5, 0.7, None, 0.8, 0.7, 0.2], 1)]
+    assert reached(rounds, 0.7, 1).round == 1
+    assert (reached(rounds, 0.7, 3).round, reached(rounds, 0.7, 3).bytes) == (3, 450)
+    assert reached(rounds, 0.7, 4) is None
+
+
+def test_device_accuracy_by_hand() -> None:
+    accuracies = np.array([0.9, 0.5, np.nan, 0.7, *[0.8] * 8])
+    found = summarise_devices(accuracies, ["a", "b", "b", "a", *"cccccccc"])
+    assert found.mean == pytest.approx((0.9 + 0.5 + 0.7 + 6.4) / 11)
+    assert found.worst_decile == pytest.approx(0.6)  # two of eleven
+    assert found.by_profile == pytest.approx({"a": 0.8, "b": 0.5, "c": 0.8})
+    assert summarise_devices(np.array([np.nan]), ["a"]) is None
+
+
 def test_a_run_without_rounds_or_accuracy_has_a_summary() -> None:
-    summary = summarise([], replace(TALLY, target_accuracy=None), "stopped")
+    summary = summarise([], replace(TALLY, target=None), "stopped")
     assert (summary.final_accuracy, summary.emulated_seconds, summary.target) == (None, 0.0, None)
 
 
@@ -99,11 +150,16 @@ def test_the_files_have_the_keys_of_the_design(tmp_path: Path) -> None:
         *SUMMARY_KEYS,
         "devices_dropped",
         *WASTE_KEYS,
+        *SCORE_KEYS,
     ]
     assert list(json.loads((directory.path / "rounds.jsonl").read_text().splitlines()[0])) == [
         *ROUND_KEYS,
         "dropped_by",
         *WASTE_KEYS,
+        "score",
+        "metrics",
+        "validation",
+        "device_accuracy",
     ]
     assert directory.rounds() == ROUNDS
     assert directory.summary() == summarise(ROUNDS, TALLY, "completed")

@@ -17,7 +17,7 @@ from tests.runtime.conftest import Watching, write_board
 SLOW = pytest.mark.slow
 METHODS = [
     "{name: fedara, rank: 4, final_rank: 1.0, warmup: 0.0, final: 0.0}",
-    "{name: hierfedlora, rank: 4, groups: 2, depth_gain: 0.1, frequency_gain: 1.0}",
+    "{name: hierfedlora, rank: 4, groups: 2, depth_gain: 0.1, drift: 1.0}",
     "{name: hetlora, rank: 6, min_rank: 2, prune: 0.5}",
     "{name: fedquad, rank: 4}",
     "{name: fedsvd, rank: 4}",
@@ -69,6 +69,16 @@ def test_a_group_of_one_that_aggregates_often_trains_as_if_alone_with_a_fresh_op
     plain = run(alone, "training={rounds: 1, local_steps: 2, batch_size: 4}", name="plain")
     assert inner.result_digest != plain.result_digest  # AdamW starts anew after an aggregation
     assert inner.bytes_up == 2 * plain.bytes_up
+
+
+def test_a_methods_multiplier_is_for_the_lora_rate_alone(small_scenario: Path) -> None:
+    rates = "training.optimiser={learning_rate: 0.002, head_learning_rate: 0.03}"
+    method = "method={name: fedsvd, rank: 4, learning_rate_multiplier: 3.0}"
+    experiment = prepare(load_scenario(small_scenario, [method, rates]))
+    kit = experiment.kit(experiment.method().adapter())
+    assert kit is not None
+    assert (kit.optimiser.learning_rate, kit.optimiser.head_learning_rate) == (pytest.approx(0.006), 0.03)
+    assert experiment.scenario.training.optimiser.learning_rate == 0.002
 
 
 @SLOW

@@ -140,16 +140,17 @@ def test_local_heads_change_only_where_they_were_trained() -> None:
 
 
 def a_round(number: int, accuracy: float | None, hours: float) -> RoundRecord:
-    return RoundRecord(number, 3600 * hours, 1.0, 0.0, accuracy, None, 0, 0, 0.0, 1, 0, 0, 1, 1.0, 1.0)
+    return RoundRecord(number, 3600 * hours, 1.0, 0.0, accuracy, None, 0, 0, 0.0, 1, 0, 0, 1, 1.0, 1.0, score=accuracy)
 
 
 @pytest.mark.parametrize(
     ("stop", "accuracy", "hours", "finished"),
     [
         (Stop(), 0.9, 9.0, False),
-        (Stop(target_accuracy=0.8), 0.79, 1.0, False),
-        (Stop(target_accuracy=0.8), 0.8, 1.0, True),
-        (Stop(target_accuracy=0.8), None, 1.0, False),
+        (Stop(target=0.8, hold=1), 0.79, 1.0, False),
+        (Stop(target=0.8, hold=1), 0.8, 1.0, True),
+        (Stop(target=0.8), 0.8, 1.0, False),  # reached, and not yet held for three evaluations
+        (Stop(target=0.8, hold=1), None, 1.0, False),
         (Stop(emulated_hours=2.0), 0.1, 1.9, False),
         (Stop(emulated_hours=2.0), 0.1, 2.0, True),
     ],

@@ -16,12 +16,13 @@ from rich.console import Console
 from fedray.display import SweepDisplay
 from fedray.errors import RunFailedError, RunInterruptedError, UserError
 from fedray.results import Progress, RoundRecord, RunDirectory, Summary, SweepDirectory, SweepRecord, Tally, summarise
-from fedray.runtime import driver, sweep
+from fedray.runtime import batch, driver, sweep
+from fedray.runtime.batch import SweptRun
 from fedray.runtime.checkpoint import Checkpoint, save_checkpoint
 from fedray.runtime.experiment import prepare
 from fedray.runtime.matrix import build_matrix
 from fedray.runtime.sky import Sky
-from fedray.runtime.sweep import Sweep, SweptRun, open_sweep, run_sweep
+from fedray.runtime.sweep import Sweep, open_sweep, run_sweep
 from tests.conftest import Result, interrupt_after_a_round
 from tests.runtime.conftest import PLAIN, Watching
 
@@ -60,7 +61,7 @@ def swept(ray_address: str, tmp_path: Path) -> Callable[..., WatchingSweep]:
         watching: WatchingSweep | None = None,
     ) -> WatchingSweep:
         watching = watching or WatchingSweep()
-        run_sweep(open_sweep(scenario, settings, vary, seeds, tmp_path / "sweep"), ray_address, watching)
+        run_sweep(open_sweep([scenario], settings, vary, seeds, tmp_path / "sweep"), ray_address, watching)
         return watching
 
     return call
@@ -111,7 +112,7 @@ def test_an_interrupted_sweep_goes_on_and_each_cell_is_the_run_it_would_be_alone
 ) -> None:
     settings = ("training.rounds=2", "method.min_rank=1", "runtime.hosts=1")
     alone = run("method.rank=2", *settings, name="alone").result_digest
-    first, second = "method.rank=4,seed=5", "method.rank=2,seed=5"
+    first, second = "rank4-seed5", "rank2-seed5"
 
     def interrupt(record: RoundRecord) -> None:
         if watching.begun[-1] == second:
@@ -137,7 +138,7 @@ def test_an_interrupted_sweep_goes_on_and_each_cell_is_the_run_it_would_be_alone
 
 def a_complete_cell(scenario: Path, folder: Path) -> RunDirectory:
     """What a sweep over method.rank leaves of a run of two rounds."""
-    matrix = build_matrix(scenario, (), ["method.rank=1"], "1")
+    matrix = build_matrix([scenario], (), ["method.rank=1"], "1")
     experiment = prepare(matrix.cells[0].loaded)
     cell = RunDirectory(folder / matrix.cells[0].name)
     cell.create(experiment.loaded.to_yaml())
@@ -155,7 +156,7 @@ def a_complete_cell(scenario: Path, folder: Path) -> RunDirectory:
     )
     save_checkpoint(cell.checkpoint, checkpoint)
     cell.write_summary(summarise([], Tally(cell.run_id, "fedit", 4, 1.0, 1, "d", None), "completed"))
-    SweepDirectory(folder).write(SweepRecord(1, {"method.rank": [1]}, [1], [cell.run_id]))
+    SweepDirectory(folder).write(SweepRecord(2, {"method.rank": [1]}, [1], [cell.run_id]))
     return cell
 
 
@@ -163,14 +164,15 @@ def test_complete_cells_are_left_alone_and_values_may_be_added(swept, plain: Pat
     folder = tmp_path / "sweep"
     kept = [path for path in a_complete_cell(plain, folder).path.rglob("*") if path.is_file()]
     before = [path.stat().st_mtime_ns for path in kept]
-    assert swept(plain, "method.rank=1,2", seeds="1").begun == ["method.rank=2,seed=1"]
+    assert swept(plain, "method.rank=1,2", seeds="1").begun == ["rank2-seed1"]
     assert len(kept) == 4  # the scenario, the summary, and the checkpoint's two
     assert [path.stat().st_mtime_ns for path in kept] == before
     assert json.loads((folder / "sweep.json").read_text()) == {
-        "schema_version": 1,
+        "schema_version": 2,
         "vary": {"method.rank": [1, 2]},
         "seeds": [1],
-        "cells": ["method.rank=1,seed=1", "method.rank=2,seed=1"],
+        "cells": ["rank1-seed1", "rank2-seed1"],
+        "scenarios": [],
     }
     assert not list(folder.rglob(".*.tmp"))
     more = swept(plain, "method.rank=2", seeds="1", settings=["training.rounds=3"])
@@ -183,9 +185,9 @@ def test_complete_cells_are_left_alone_and_values_may_be_added(swept, plain: Pat
 
 
 def test_a_record_keeps_what_earlier_calls_varied() -> None:
-    first = SweepRecord(1, {"x": [1, 2]}, [1], ["x=1", "x=2"])
-    later = SweepRecord(1, {"x": [2, True]}, [2, 1], ["x=2", "x=true"])
-    assert first.extended(later) == SweepRecord(1, {"x": [1, 2, True]}, [1, 2], ["x=1", "x=2", "x=true"])
+    first = SweepRecord(2, {"x": [1, 2]}, [1], ["x1", "x2"], ["a"])
+    later = SweepRecord(2, {"x": [2, True]}, [2, 1], ["x2", "x-true"], ["b"])
+    assert first.extended(later) == SweepRecord(2, {"x": [1, 2, True]}, [1, 2], ["x1", "x2", "x-true"], ["a", "b"])
 
 
 def test_folders_of_something_else_are_refused_by_name(plain: Path, tmp_path: Path, fedray) -> None:
@@ -203,16 +205,14 @@ def test_folders_of_something_else_are_refused_by_name(plain: Path, tmp_path: Pa
     assert f"{cell.path}: holds another experiment: training.local_steps differs" in other
     assert f"{cell.path}: training.rounds: this run has already compl" in refused(*same, "--set", "training.rounds=1")
     another = refused("--vary", "method.rank=2", "--seeds", "1", "--set", "training.local_steps=9")
-    assert (
-        "training.local_steps differs from that of the runs it holds; allowed: the sweep's own method.rank" in another
-    )
+    assert "training.local_steps: given 9; allowed: 4, as in the runs it holds, or another folder" in another
     assert "this sweep varies method.rank" in refused("--vary", "method.lora_alpha=1.0,2.0")
     assert "this sweep varies method.rank" in refused("--seeds", "1,2")
     assert "holds something that is no sweep" in refused(*same, at=cell.path)
     assert "not a writable folder" in refused(*same, at=plain / "x")
-    (folder / "method.rank=1,seed=2").mkdir()
-    (folder / "method.rank=1,seed=2" / "mine.txt").write_text("precious")
-    assert "method.rank=1,seed=2: holds something that is no run" in refused("--vary", "method.rank=1", "--seeds", "2")
+    (folder / "rank1-seed2").mkdir()
+    (folder / "rank1-seed2" / "mine.txt").write_text("precious")
+    assert "rank1-seed2: holds something that is no run" in refused("--vary", "method.rank=1", "--seeds", "2")
     state = next(cell.path.glob("checkpoint/*/state.json"))
     state.write_text(re.sub(r'"fingerprint": "[0-9a-f]+"', '"fingerprint": "0"', state.read_text()))
     assert f"{cell.path}: the data, the backbone or the boards are not those" in refused(*same)
@@ -226,9 +226,9 @@ def test_a_cell_that_fails_is_said_and_the_others_go_on_in_the_same_session(
 
     def fill_the_disk(record: RoundRecord) -> None:
         """As good as: the checkpoint of round 2 cannot be written."""
-        if watching.begun == ["seed=1"] and record.round == 1:
-            (folder / "seed=1" / "checkpoint").rename(tmp_path / "moved")
-            (folder / "seed=1" / "checkpoint").write_text("in the way")
+        if watching.begun == ["seed1"] and record.round == 1:
+            (folder / "seed1" / "checkpoint").rename(tmp_path / "moved")
+            (folder / "seed1" / "checkpoint").write_text("in the way")
 
     def counting(address: str | None) -> object:
         opened.append(address)
@@ -237,11 +237,11 @@ def test_a_cell_that_fails_is_said_and_the_others_go_on_in_the_same_session(
     real = driver.session
     monkeypatch.setattr(driver, "session", counting)
     watching = WatchingSweep(fill_the_disk)
-    assert swept(plain, seeds="1,2", watching=watching).complete == ["seed=2"]
-    assert watching.begun == ["seed=1", "seed=2"]
-    assert "--resume" in watching.failures["seed=1"]
-    assert RunDirectory(folder / "seed=1").summary().status == "failed"
-    assert [run.path.name for run in SweepDirectory(folder).completed()] == ["seed=2"]
+    assert swept(plain, seeds="1,2", watching=watching).complete == ["seed2"]
+    assert watching.begun == ["seed1", "seed2"]
+    assert "--resume" in watching.failures["seed1"]
+    assert RunDirectory(folder / "seed1").summary().status == "failed"
+    assert [run.path.name for run in SweepDirectory(folder).completed()] == ["seed2"]
     assert len(opened) == 1
 
 
@@ -266,23 +266,24 @@ def test_the_command_ends_with_a_comparison_and_1_if_a_run_failed(
         raise RunFailedError("the disk is full")
 
     with monkeypatch.context() as broken:
-        broken.setattr(sweep, "execute_on", failing)
+        broken.setattr(batch, "execute_on", failing)
         result = fedray(*words, "--address", ray_address, "--quiet", "--json")
-    assert (result.code, result.err) == (1, "method.rank=2,seed=1 failed: the disk is full\n")
-    assert [row["label"] for row in json.loads(result.out)["rows"]] == ["fedit"]
+    assert (result.code, result.err) == (1, "rank2-seed1 failed: the disk is full\n")
+    assert [row["label"] for row in json.loads(result.out)["rows"]] == ["fedit rank=1"]
 
     result = fedray(*words, "--address", ray_address)
     assert result.code == 0
     lines = result.err.splitlines()
     assert lines[1] == f"a sweep of 2 runs, 1 complete already; results in {tmp_path / 'sweep'}"
-    assert lines[3].startswith("2/2 method.rank=2,seed=1  round 1/2  emulated ")
+    assert lines[3].startswith("2/2 rank2-seed1  round 1/2  emulated ")
     assert "\x1b" not in result.err
-    assert re.findall(r"│ (fedit rank=\d) │", result.out) == ["fedit rank=1", "fedit rank=2"]
+    quality = result.out.split("cost of the whole run")[0]
+    assert re.findall(r"^ +(fedit rank=\d) ", quality, re.MULTILINE) == ["fedit rank=1", "fedit rank=2"]
     assert fedray(*words, "--quiet") == Result(0, "", "")
 
 
 def test_a_terminal_shows_every_run_in_a_table(plain: Path, tmp_path: Path) -> None:
-    opened = open_sweep(plain, (), (), "1,2,3", tmp_path / "sweep")
+    opened = open_sweep([plain], (), (), "1,2,3", tmp_path / "sweep")
     seen = io.StringIO()
     console = Console(file=seen, force_terminal=True, width=120, height=40, color_system=None)
     with SweepDisplay(console, quiet=False) as display:
@@ -292,13 +293,13 @@ def test_a_terminal_shows_every_run_in_a_table(plain: Path, tmp_path: Path) -> N
         display.completed(RoundRecord(1, 90.0, 90.0, 1.0, 0.5, 1.0, 3000, 2000, 5.0, 4, 0, 0, 1, 1.0, 1.0))
         display.progressed(Progress(2, 3, 4, 0))
     table = seen.getvalue()
-    for word in ("seed=1", "training 3/4", "1/2", "0.500", "90.0 s", "5.0 kB", "seed=3", "waiting", "0 of 3 runs"):
+    for word in ("seed1", "training 3/4", "1/2", "0.500", "90.0 s", "5.0 kB", "seed3", "waiting", "0 of 3 runs"):
         assert word in table, table
     assert "round 1/2  accuracy" not in table  # lines are for files
 
 
 def test_a_table_higher_than_the_terminal_shows_the_runs_around_the_current_one(plain: Path, tmp_path: Path) -> None:
-    opened = open_sweep(plain, (), (), ",".join(map(str, range(1, 31))), tmp_path / "sweep")
+    opened = open_sweep([plain], (), (), ",".join(map(str, range(1, 31))), tmp_path / "sweep")
     console = Console(file=io.StringIO(), width=120, height=14)
     display = SweepDisplay(console, quiet=True)
     display.opened(opened)
@@ -306,7 +307,7 @@ def test_a_table_higher_than_the_terminal_shows_the_runs_around_the_current_one(
         display.began(opened.runs[at])
         console.file = io.StringIO()
         console.print(display.render())
-        assert re.findall(r"seed=(\d+) ", console.file.getvalue()) == [str(seed) for seed in shown]
+        assert re.findall(r"seed(\d+) ", console.file.getvalue()) == [str(seed) for seed in shown]
 
 
 @pytest.mark.slow
@@ -315,10 +316,10 @@ def test_ctrl_c_in_a_sweep_exits_130_and_the_same_command_goes_on(plain: Path, t
     folder = tmp_path / "sweep"
     plain.write_text(PLAIN.replace("rounds: 2", "rounds: 2000"))
     command = [sys.executable, "-m", "fedray", "sweep", str(plain), "--seeds", "1,2", "--run-dir", str(folder)]
-    err = interrupt_after_a_round(command, folder / "seed=1")
-    assert "stopped in seed=1; 0 of 2 runs are complete" in err.splitlines()[-1]
+    err = interrupt_after_a_round(command, folder / "seed1")
+    assert "stopped in seed1; 0 of 2 runs are complete" in err.splitlines()[-1]
     assert f"--run-dir {folder}" in err
-    done = RunDirectory(folder / "seed=1").summary()
+    done = RunDirectory(folder / "seed1").summary()
     assert done.status == "stopped"
 
     fewer = str(done.rounds_completed + 1)
@@ -326,4 +327,4 @@ def test_ctrl_c_in_a_sweep_exits_130_and_the_same_command_goes_on(plain: Path, t
     assert again.returncode == 0, again.stderr
     assert f"going on after round {done.rounds_completed}" in again.stderr
     for seed in (1, 2):
-        assert RunDirectory(folder / f"seed={seed}").summary().status == "completed"
+        assert RunDirectory(folder / f"seed{seed}").summary().status == "completed"

@@ -27,8 +27,8 @@ BROKEN = {
     ),
     "infinity": ("schema_version: 1\ntraining: {optimiser: {weight_decay: .inf}}\n", ["weight_decay", "inf"]),
     "target above 1": (
-        "schema_version: 1\ntraining:\n  stop: {target_accuracy: 1.5}\n",
-        [":3: training.stop.target_accuracy", "1.5", "≤ 1"],
+        "schema_version: 1\ntraining:\n  stop: {target: 1.5}\n",
+        [":3: training.stop.target", "1.5", "≤ 1"],
     ),
     "missing version": ("name: x\n", ["schema_version", "missing"]),
     "wrong version": ("schema_version: 2\n", [":1: schema_version", "given 2", "allowed: 1"]),
@@ -97,8 +97,8 @@ BROKEN = {
     ),
     "hosts twice": ("schema_version: 1\nruntime: {hosts: 2, devices_per_host: 1}\n", ["runtime", "not both"]),
     "target without data": (
-        "schema_version: 1\ntask: none\ntraining: {stop: {target_accuracy: 0.5}}\n",
-        ["training.stop.target_accuracy", "without data"],
+        "schema_version: 1\ntask: none\ntraining: {stop: {target: 0.5}}\n",
+        ["training.stop.target", "without data"],
     ),
     "more asked than there are": (
         "schema_version: 1\ntraining:\n  participants: 81\n",

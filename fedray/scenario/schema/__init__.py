@@ -26,6 +26,7 @@ from fedray.scenario.schema.links import (
 from fedray.scenario.schema.model import BACKBONES, Model
 from fedray.scenario.schema.scenario import Scenario
 from fedray.scenario.schema.task import (
+    WITHOUT_DATA,
     Dataset,
     Dirichlet,
     Eval,
@@ -40,6 +41,7 @@ from fedray.scenario.schema.task import (
     SizeSkewed,
     StdlibDocs,
     Task,
+    Validation,
     dataset_kinds,
 )
 from fedray.scenario.schema.training import (
@@ -49,15 +51,18 @@ from fedray.scenario.schema.training import (
     Policy,
     RoundSchedule,
     Runtime,
+    StalenessDiscount,
     Stop,
     Synchronous,
     Telemetry,
     Training,
 )
+from fedray.scenario.schema.tuning import Tuning
 
 __all__ = [
     "BACKBONES",
     "LARGEST",
+    "WITHOUT_DATA",
     "Always",
     "Asynchronous",
     "Availability",
@@ -101,6 +106,7 @@ __all__ = [
     "Shard",
     "Share",
     "SizeSkewed",
+    "StalenessDiscount",
     "StdlibDocs",
     "Stop",
     "Synchronous",
@@ -109,8 +115,10 @@ __all__ = [
     "Topology",
     "TraceLink",
     "Training",
+    "Tuning",
     "Twin",
     "UniformLink",
+    "Validation",
     "WifiLink",
     "Words",
     "dataset_kinds",

@@ -11,6 +11,7 @@ from fedray.scenario.schema.fleet import Fleet
 from fedray.scenario.schema.model import Model
 from fedray.scenario.schema.task import Task
 from fedray.scenario.schema.training import Runtime, Telemetry, Training
+from fedray.scenario.schema.tuning import Tuning
 
 
 class Scenario(Section):
@@ -30,6 +31,7 @@ class Scenario(Section):
     training: Training = Training()
     runtime: Runtime = Runtime()
     telemetry: Telemetry = Telemetry()
+    tuning: Tuning | None = Field(None, description="How `fedray tune` chose values; null: it did not.")
 
     @property
     def device_count(self) -> int:

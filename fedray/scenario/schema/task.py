@@ -4,7 +4,13 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from fedray.scenario.schema.base import LARGEST, Positive, Section
+from fedray.scenario.schema.base import LARGEST, Positive, Section, Words
+
+WITHOUT_DATA = 64  # tokens of a text of a task without data, where `max_length: auto` has nothing to choose from
+LABEL_NAMES = (
+    "Names of integer labels in ascending order, counted from 0, or from 1 if the largest equals their number; null: "
+    "those that the data carries (ClassLabel), or the labels as they are."
+)
 
 
 class StdlibDocs(Section):
@@ -23,6 +29,7 @@ class Files(Section):
     text: str = Field("text", description="Column with the text.")
     text_pair: str | None = Field(None, description="Column with the second text of a pair.")
     label: str = Field("label", description="Column with the label, integers or words.")
+    label_names: Words | None = Field(None, description=LABEL_NAMES)
     natural_id: str | None = Field(None, description="Column naming the owner, for partition kind natural-id.")
 
 
@@ -37,6 +44,7 @@ class Hub(Section):
     text: str = "text"
     text_pair: str | None = None
     label: str = "label"
+    label_names: Words | None = Field(None, description=LABEL_NAMES)
     natural_id: str | None = None
 
 
@@ -57,17 +65,31 @@ def dataset_kinds() -> dict[str, str]:
     return {get_args(kind.model_fields["kind"].annotation)[0]: str(kind.__doc__) for kind in kinds}
 
 
+ExamplesPerDevice = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
 class Iid(Section):
     """Equal shares, drawn at random."""
 
     kind: Literal["iid"]
+    examples_per_device: ExamplesPerDevice | None = Field(
+        None,
+        description="Draw as many for every device from the whole training set: devices may hold the same example, so "
+        "a large fleet holds data. null: every example goes to one device.",
+    )
 
 
 class Dirichlet(Section):
-    """Label mixes drawn from Dirichlet(alpha) per label: the smaller alpha, the more skewed."""
+    """Each label's examples are divided over the devices by Dirichlet(alpha): the smaller alpha, the more skewed."""
 
     kind: Literal["dirichlet"]
     alpha: float = Field(1.0, gt=0, le=LARGEST)
+    examples_per_device: ExamplesPerDevice | None = Field(
+        None,
+        description="Draw as many for every device from the whole training set, by a label mix of its own from "
+        "Dirichlet(alpha * label shares) (Hsu et al. 2019): devices may hold the same example, so a large fleet holds "
+        "data. null: every example goes to one device.",
+    )
 
 
 class Pathological(Section):
@@ -85,13 +107,20 @@ class Shard(Section):
 
 
 class NaturalId(Section):
-    """One owner in the data is one device; more devices than owners leaves devices without examples."""
+    """An owner's examples stay together on one device, which may hold several owners.
+
+    The owner with most examples is placed first, each on the device with fewest so far; which device that is among
+    equals is drawn. More devices than owners leaves devices without examples, which sit out.
+    """
 
     kind: Literal["natural-id"]
 
 
 class SizeSkewed(Section):
-    """Random labels, sizes that grow with the device id."""
+    """Random labels; sizes grow linearly, squared or exponentially over the devices, in an order that is drawn.
+
+    Device ids follow the boards of `fleet.groups`, so sizes by id would make data a property of the board.
+    """
 
     kind: Literal["size-skewed"]
     growth: Literal["linear", "square", "exponential"] = "linear"
@@ -100,10 +129,31 @@ class SizeSkewed(Section):
 Partition = Annotated[Iid | Dirichlet | Pathological | Shard | NaturalId | SizeSkewed, Field(discriminator="kind")]
 
 
+class Validation(Section):
+    """Examples for what is decided in the course of a study: targets, early stopping, best rounds, tuning.
+
+    No device holds them; the test examples are left for the curve and the final figure. Give one key.
+    """
+
+    share: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, description="Of the training examples, drawn at random by the run's seed and held out."
+    )
+    file: str | None = Field(None, description="A file beside the training file (dataset kind files).")
+    split: str | None = Field(None, description="A split of the dataset (dataset kind hub).")
+
+    @model_validator(mode="after")
+    def _one(self) -> "Validation":
+        if sum(value is not None for value in (self.share, self.file, self.split)) != 1:
+            raise ValueError("give exactly one of share, file, split")
+        return self
+
+
 class Eval(Section):
     """How the global model is judged after each round."""
 
-    max_examples: Positive | None = Field(None, description="A fixed random subset of the test set; null: all of it.")
+    max_examples: Positive | None = Field(
+        None, description="A fixed random subset of the test and of the validation examples; null: all."
+    )
     every: Positive = Field(1, description="Evaluate every so many rounds, and after the last.")
 
 
@@ -112,13 +162,31 @@ class Task(Section):
 
     dataset: Dataset = StdlibDocs(kind="stdlib-docs")
     partition: Partition = Dirichlet(kind="dirichlet", alpha=1.0)
-    min_examples: Positive = Field(8, description="A device with fewer examples has too few.")
+    min_examples: Positive = Field(1, description="A device with fewer examples of its own has too few.")
     too_few: Literal["top-up", "sit-out"] = Field(
-        "top-up",
-        description="A device with too few examples copies random ones from the whole training set, or rests.",
+        "sit-out",
+        description="sit-out: a device with too few examples never takes part. top-up: it also trains on copies of "
+        "random others, which count neither in weights nor in label histograms. A device with none sits out.",
     )
-    max_length: Annotated[int, Field(ge=16, le=8192)] = Field(64, description="Tokens a text is cut to.")
+    max_length: Annotated[int, Field(ge=16, le=8192)] | Literal["auto"] = Field(
+        "auto",
+        description="Tokens a text is cut to. auto: the 95th percentile of the training texts, rounded up to a "
+        "multiple of 16, at most 512 and what the backbone reads; without data, 64.",
+    )
+    validation: Validation | None = Field(
+        Validation(share=0.1), description="null: none; targets then refer to the test examples (for quick looks only)."
+    )
     eval: Eval = Eval()
+
+    @property
+    def max_tokens(self) -> int:
+        """`max_length` as a number.
+
+        ValueError if it is `auto` and has not been chosen from the data yet, as `prepare` does.
+        """
+        if self.max_length == "auto":
+            raise ValueError("max_length is auto: it is chosen when the data is read")
+        return self.max_length
 
     @model_validator(mode="before")
     @classmethod
