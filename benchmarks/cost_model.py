@@ -95,6 +95,7 @@ def peak_of(profile: str, mode: str) -> Peak:
 
 def whole_model(shape: BackboneShape) -> Kernels:
     """Full fine-tuning of every layer and of the embeddings, whose weights are updated too."""
+    shape = replace(shape, entry_linears=())  # embeddings need the gradient of the lowest layer's input
     layers = shape.layers * sum(inside * out for inside, out in shape.linears)
     embeddings = Kernel(0.0, float(FLOAT * ADAM_TRAFFIC * (shape.parameters - layers)))
     return full_fine_tuning_kernels(shape, shape.layers, BATCH_SIZE, TOKENS) + Kernels.of([embeddings])
@@ -123,7 +124,7 @@ def training_rows() -> Iterator[Row]:
 
 def vit_base(trained: str) -> Kernels:
     """ViT-base/16: layers as BERT-base's, 16 images of 14 x 14 patches and a class token."""
-    images, tokens, shape = 16, 197, bert_base()
+    images, tokens, shape = 16, 197, replace(bert_base(), entry_linears=())
     patches = 2.0 * images * 196 * (16 * 16 * 3) * shape.hidden
     if trained == "head":
         return layer_forward(shape, images, tokens) * shape.layers + Kernels.of([Kernel(patches, 0.0)])

@@ -39,11 +39,14 @@ class BackboneShape:
     heads: int
     layer_prefix: str  # module path of the layer list, for example backbone.encoder.layer
     linears: tuple[tuple[int, int], ...]  # (in, out) features of one layer's linear modules
-    activation_units: float  # floats per token and hidden unit that one tunable layer keeps for backward
+    activation_units: float  # floats per token and hidden unit that one tunable layer keeps for backward, masks too
     parameters: int  # of the whole backbone, embeddings included, head excluded
     targets: tuple[LoraTarget, ...]
     head: tuple[HeadTensor, ...]
     fused_attention: bool = True
+    mask_units: float = 0.0  # of activation_units, those of dropout masks, which are never quantised
+    dropout: float = 0.0  # in local training
+    entry_linears: tuple[tuple[int, int], ...] = ()  # of linears: those that a layer's input enters, normed or not
 
     @property
     def inner(self) -> int:

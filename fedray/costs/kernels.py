@@ -65,7 +65,9 @@ def layer_forward(shape: BackboneShape, batch_size: int, sequence_length: int) -
     """One layer's forward pass."""
     tokens = batch_size * sequence_length
     linears = [_product(tokens, *linear) for linear in shape.linears]
-    return Kernels.of([*linears, *_attention(shape, batch_size, sequence_length), *_elementwise_forward(shape, tokens)])
+    attention = _attention(shape, batch_size, sequence_length)
+    dropout = _dropout(shape, batch_size, sequence_length)
+    return Kernels.of([*linears, *attention, *_elementwise_forward(shape, tokens), *dropout])
 
 
 def layer_backward(shape: BackboneShape, batch_size: int, sequence_length: int) -> Kernels:
@@ -73,7 +75,16 @@ def layer_backward(shape: BackboneShape, batch_size: int, sequence_length: int) 
     tokens = batch_size * sequence_length
     linears = [_product(tokens, *linear) for linear in shape.linears]
     attention = 2 * _attention(shape, batch_size, sequence_length)
-    return Kernels.of([*linears, *attention, *_elementwise_backward(shape, tokens)])
+    dropout = _dropout(shape, batch_size, sequence_length)
+    return Kernels.of([*linears, *attention, *_elementwise_backward(shape, tokens), *dropout])
+
+
+def backward(shape: BackboneShape, layers: int, batch_size: int, sequence_length: int) -> Kernels:
+    """The backward pass through the `layers` layers next to the output; nothing needs the gradient of their input."""
+    if not layers:
+        return Kernels()
+    inputs = Kernels.of(_product(batch_size * sequence_length, *linear) for linear in shape.entry_linears)
+    return layer_backward(shape, batch_size, sequence_length) * layers + inputs * -1
 
 
 def layer_forward_flops(shape: BackboneShape, batch_size: int, sequence_length: int) -> float:
@@ -89,9 +100,8 @@ def step_kernels(
     LoRA branches and the head are trained and cost twice their forward in backward. Embedding look-ups are left out.
     """
     tokens = batch_size * sequence_length
-    forward = layer_forward(shape, batch_size, sequence_length)
-    backward = layer_backward(shape, batch_size, sequence_length)
-    step = forward * (shape.layers + QUANTISING * quantised_layers) + backward * spec.backward_layers
+    forward = layer_forward(shape, batch_size, sequence_length) * (shape.layers + QUANTISING * quantised_layers)
+    step = forward + backward(shape, spec.backward_layers, batch_size, sequence_length)
     for layer in range(spec.layers):
         ranks = spec.target_ranks(layer, len(shape.targets))
         branches = [
@@ -110,9 +120,9 @@ def full_fine_tuning_kernels(shape: BackboneShape, depth: int, batch_size: int, 
     tokens = batch_size * sequence_length
     weights = Kernels.of(_product(tokens, *linear) for linear in shape.linears)
     updates = Kernels.of(Kernel(0.0, FLOAT * ADAM_TRAFFIC * inside * out) for inside, out in shape.linears)
-    trained = layer_backward(shape, batch_size, sequence_length) + weights + updates
     forward = layer_forward(shape, batch_size, sequence_length) * shape.layers
-    return forward + trained * depth + head_step(shape, batch_size)
+    passed = backward(shape, depth, batch_size, sequence_length)
+    return forward + passed + (weights + updates) * depth + head_step(shape, batch_size)
 
 
 def head_step(shape: BackboneShape, batch_size: int) -> Kernels:
@@ -157,6 +167,19 @@ def _elementwise_backward(shape: BackboneShape, tokens: int) -> list[Kernel]:
     hidden, inner = float(tokens * shape.hidden), float(tokens * shape.inner)
     norm, meeting = Kernel(0.0, FLOAT * 3 * hidden), Kernel(0.0, FLOAT * 3 * hidden)
     return [norm, norm, meeting, meeting, Kernel(0.0, FLOAT * 3 * inner)]
+
+
+def _dropout(shape: BackboneShape, batch_size: int, sequence_length: int) -> list[Kernel]:
+    """Of the probabilities and of two hidden vectors, if there is dropout in training.
+
+    Forward the values are read, and they and their mask written; backward the gradient and the mask are read, and the
+    gradient written.
+    """
+    if not shape.dropout:
+        return []
+    scores = float(shape.heads * batch_size * sequence_length**2)
+    hidden = float(batch_size * sequence_length * shape.hidden)
+    return [Kernel(0.0, FLOAT * 3 * values) for values in (scores, hidden, hidden)]
 
 
 def _lora(tokens: int, inside: int, out: int, rank: int) -> Kernels:

@@ -1,4 +1,9 @@
-"""Training memory in bytes, float32: M(d, a) for d tunable layers, a of them with quantised activations (FedQuad)."""
+"""Training memory in bytes, float32: M(d, a) for d tunable layers, a of them with quantised activations (FedQuad).
+
+With dropout a layer keeps more floats (the attention probabilities before and after it) and its masks. PyTorch holds a
+mask as float32 on CPUs, where `activation_units` are counted, and as one byte on CUDA: there a layer of unfused
+attention takes up to a sixth less than this says.
+"""
 
 from fedray.adapters import AdapterSpec, BackboneShape
 from fedray.costs.kernels import FLOAT, lora_weights
@@ -25,7 +30,7 @@ def training_memory_bytes(
     sequence_length: int,
     quantisation: Quantisation | None = None,
 ) -> float:
-    """M0 + d (m_act + m_lora) - a (m_act - m_quantised), and of the lowest tuned layer what stays exact.
+    """M0 + d (m_act + m_lora) - a (m_act - m_quantised), and of the lowest tuned layer what stays exact. Masks do.
 
     M0: the frozen weights, the head with its optimiser state, and one layer's activations in flight. Every layer that
     back-propagation passes keeps its activations, trained or not.
@@ -37,8 +42,26 @@ def training_memory_bytes(
     saved = 0.0
     if quantisation:
         share = quantised_share(quantisation.bits, quantisation.group_size)
-        packed = len(quantisation.layers) * activation
+        floats = activation * (1 - shape.mask_units / shape.activation_units)
+        packed = len(quantisation.layers) * floats
         if spec.trained and spec.trained[0] in quantisation.layers:
-            packed -= activation * min(EXACT_UNITS / shape.activation_units, 1.0)
+            packed -= min(activation * EXACT_UNITS / shape.activation_units, floats)
         saved = packed * (1 - share)
     return fixed + spec.backward_layers * activation + lora - saved
+
+
+def full_fine_tuning_memory_bytes(
+    shape: BackboneShape, depth: int, batch_size: int, sequence_length: int, dropout: bool = True
+) -> float:
+    """Full fine-tuning of the top `depth` layers with AdamW on CUDA: what published peaks were measured on.
+
+    Per token a tuned layer keeps 16 hidden vectors (its input, queries, keys, values, context, two sums and the normed
+    one, the inner activation before and after its function), and the attention probabilities of every head; with
+    dropout the probabilities again, and masks of one byte each (two hidden vectors, one row of probabilities per head).
+    """
+    scores = shape.heads * sequence_length / shape.hidden  # in hidden vectors
+    floats = 8 + 2 * shape.inner / shape.hidden + (2 if dropout else 1) * scores
+    masks = (2 + scores) / FLOAT if dropout else 0.0
+    activation = (floats + masks) * batch_size * sequence_length * shape.hidden * FLOAT
+    weights = depth * sum(inside * out for inside, out in shape.linears) + sum(tensor.size for tensor in shape.head)
+    return shape.parameters * FLOAT + weights * (ADAM_COPIES - 1) * FLOAT + depth * activation

@@ -1,5 +1,7 @@
 """peft wiring: one adapted model whose LoRA depth, ranks and values change from device to device."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -91,6 +93,24 @@ class AdaptedModel:
         """Wait until everything asked of the device is done."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
+
+    @contextmanager
+    def with_dropout(self, randomness: np.random.Generator) -> Iterator[None]:
+        """Train mode with the dropout of the recipe, its masks drawn from a seed; torch's own generators are put back.
+
+        Nothing happens where the recipe has none: the model stays in evaluation mode, bit for bit.
+        """
+        if not self.shape.dropout:
+            yield
+            return
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices):
+            torch.manual_seed(int(randomness.integers(2**63)))
+            self.peft.train()
+            try:
+                yield
+            finally:
+                self.peft.eval()
 
     @property
     def frozen_bytes(self) -> int:

@@ -13,7 +13,7 @@ from transformers.utils import logging as transformers_logging
 
 from fedray.adapters import BackboneShape, HeadTensor, LoraTarget
 from fedray.errors import UserError
-from fedray.learning.activations import activation_units
+from fedray.learning.activations import count_layer
 from fedray.learning.architectures import ARCHITECTURES
 from fedray.learning.classifier import (
     Recipe,
@@ -83,7 +83,8 @@ def find_backbone(loaded: LoadedScenario, labels: int) -> Backbone:
     """
     model, source = loaded.scenario.model, loaded.source
     location, config, _ = _read(loaded)
-    recipe = Recipe(config.to_json_string(use_diff=False), model.pooling, labels, model.attention)
+    dropout = loaded.scenario.training.dropout
+    recipe = Recipe(config.to_json_string(use_diff=False), model.pooling, labels, model.attention, dropout)
     wanted = model.target_modules or DEFAULT_TARGETS.get(config.model_type)
     if wanted is None:
         problem = f"no default for model type {config.model_type}; name the linear modules that carry LoRA"
@@ -134,8 +135,8 @@ def find_twin(loaded: LoadedScenario, labels: int) -> BackboneShape | None:
     if wanted is None:
         problem = f"no default for model type {config.model_type}; name the linear modules that carry LoRA"
         raise UserError(source.problem((*at[:2], "target_modules"), problem))
-    model = loaded.scenario.model
-    recipe = Recipe(config.to_json_string(use_diff=False), model.pooling, labels, model.attention)
+    model, dropout = loaded.scenario.model, loaded.scenario.training.dropout
+    recipe = Recipe(config.to_json_string(use_diff=False), model.pooling, labels, model.attention, dropout)
     length = twin.max_length or loaded.scenario.task.max_tokens
     try:
         return describe(twin.backbone, recipe, config, tuple(wanted), length)
@@ -180,9 +181,17 @@ def describe(
         parameters=total - sum(tensor.size for tensor in head),
         targets=tuple(sorted(targets, key=lambda target: target.name)),
         head=head,
-        fused_attention=recipe.attention == "sdpa",
+        # with dropout PyTorch computes fused attention unfused on CPUs, where activations are counted
+        fused_attention=recipe.attention == "sdpa" and not recipe.dropout,
+        dropout=recipe.dropout,
     )
-    return replace(shape, activation_units=activation_units(recipe, shape, sequence_length))
+    counted = count_layer(recipe, shape, sequence_length)
+    return replace(
+        shape,
+        activation_units=counted.total,
+        mask_units=counted.masks,
+        entry_linears=counted.entry_linears,
+    )
 
 
 def _read(loaded: LoadedScenario) -> tuple[str, PretrainedConfig, PreTrainedTokenizerBase]:

@@ -60,7 +60,8 @@ def calibrate(workbench: Workbench) -> Calibration:
     assignment = Assignment(device=0, group=0, spec=kit.spec, local_steps=STEPS, weight=1)
     values = initial_values(layout_of(kit.shape, kit.spec), kit.seed)
     watch = _Stopwatch()
-    train(model, assignment, values, kit.train, batches, kit.optimiser, kit.train_head, randomness, watch)
+    with model.with_dropout(randomness):
+        train(model, assignment, values, kit.train, batches, kit.optimiser, kit.train_head, randomness, watch)
     step = statistics.mean(after - before for before, after in pairwise(watch.ends))
     computed = sum(
         speed.seconds(step_kernels(kit.shape, kit.spec, kit.batch_size, length)) for length in lengths[0][1:]
@@ -75,8 +76,8 @@ def fastest_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def measured_speed(device: torch.device) -> MachineSpeed:
-    """A matrix product, a copy, and as small an operation as there is, each the median of several."""
+def measured_speed(device: torch.device, clock: Callable[[], float] = time.perf_counter) -> MachineSpeed:
+    """A matrix product, a copy, and the smallest operation there is: medians, in seconds of a clock."""
     rows, inside, out = PRODUCT
     left, right = torch.randn(rows, inside, device=device), torch.randn(inside, out, device=device)
     source, target = torch.zeros(COPIED_FLOATS, device=device), torch.zeros(COPIED_FLOATS, device=device)
@@ -87,19 +88,19 @@ def measured_speed(device: torch.device) -> MachineSpeed:
             tiny.add_(1.0)
 
     return MachineSpeed(
-        flops_per_second=2.0 * rows * inside * out / _seconds(lambda: left @ right, device),
-        bytes_per_second=2.0 * FLOAT * COPIED_FLOATS / _seconds(lambda: target.copy_(source), device),
-        launch_seconds=_seconds(launch, device) / LAUNCHES,
+        flops_per_second=2.0 * rows * inside * out / _seconds(lambda: left @ right, device, clock),
+        bytes_per_second=2.0 * FLOAT * COPIED_FLOATS / _seconds(lambda: target.copy_(source), device, clock),
+        launch_seconds=_seconds(launch, device, clock) / LAUNCHES,
     )
 
 
-def _seconds(operation: Callable[[], object], device: torch.device) -> float:
+def _seconds(operation: Callable[[], object], device: torch.device, clock: Callable[[], float]) -> float:
     """The median of several, after one to warm up."""
     taken = []
     for _ in range(REPEATS + 1):
-        started = time.perf_counter()
+        started = clock()
         operation()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
-        taken.append(time.perf_counter() - started)
+        taken.append(clock() - started)
     return statistics.median(taken[1:])

@@ -24,6 +24,8 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from fedray.learning.tokens import padding_token
 
+# plain numbers by which transformers' modules call functional dropout (attention reads them where it is fused)
+DROPOUT_NUMBERS = frozenset({"attention_dropout", "attn_dropout", "dropout", "dropout_prob", "hidden_dropout"})
 NORM = 8.0  # pooled vectors get this length, so that one head learning rate suits any backbone
 
 Weights = Mapping[str, NDArray[np.float32]]
@@ -39,6 +41,7 @@ class Recipe:
     pooling: Pooling
     labels: int
     attention: Attention = "sdpa"
+    dropout: float = 0.0  # of attention probabilities and hidden states, in train mode only
 
     def config(self) -> PretrainedConfig:
         """The backbone's configuration for this many labels."""
@@ -69,7 +72,7 @@ class MeanPoolingClassifier(nn.Module):
 
 
 def build(recipe: Recipe) -> nn.Module:
-    """The modules in evaluation mode (no dropout anywhere): the backbone's weights undefined, the head's zero."""
+    """The modules in evaluation mode, where dropout does nothing: the backbone's weights undefined, the head's zero."""
     config = recipe.config()
     # an architecture without fused attention (DeBERTa) has its own way and refuses to be asked for one
     attention = {"attn_implementation": "eager"} if recipe.attention == "eager" else {}
@@ -80,7 +83,22 @@ def build(recipe: Recipe) -> nn.Module:
             model = AutoModelForSequenceClassification.from_config(config, **attention)
     for tensor in head_state(model).values():
         tensor.data.zero_()
+    set_dropout(model, recipe.dropout)
     return model.eval().requires_grad_(False)
+
+
+def set_dropout(model: nn.Module, probability: float) -> None:
+    """Give every dropout of a model one probability: modules, and numbers that attention and layers pass on themselves.
+
+    Configurations name it differently (hidden_dropout_prob, attention_dropout, dropout_rate), so it is set where it is
+    used. A pretrained configuration's own probabilities are replaced.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = probability
+        for name in DROPOUT_NUMBERS & vars(module).keys():
+            if isinstance(getattr(module, name), float | int):
+                setattr(module, name, probability)
 
 
 def load_weights(model: nn.Module, weights: Weights) -> nn.Module:

@@ -72,7 +72,8 @@ class Workbench:
         batches = draw_batches(kit.shards[device], kit.train.lengths, steps, kit.batch_size, rng)
         mine = batches[part * steps // parts : (part + 1) * steps // parts]
         noise = generator(kit.seed, Purpose.QUANTISATION, round_, device, part)
-        with _plain_memory_errors():
+        masks = generator(kit.seed, Purpose.DROPOUT, round_, device, part)
+        with _plain_memory_errors(), self.model.with_dropout(masks):
             return train(self.model, assignment, values, kit.train, mine, kit.optimiser, kit.train_head, noise, foreman)
 
     def evaluate(self, spec: AdapterSpec, values: Values, blocks: Sequence[tuple[str, int]]) -> list[BlockScore]:

@@ -103,6 +103,13 @@ class Training(Section):
     rounds: Positive = 10
     local_steps: Positive = 4
     batch_size: Positive = 8
+    dropout: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Probability of dropout of attention probabilities and hidden states in local training; "
+        "evaluation has none. lora_dropout is left out.",
+    )
     optimiser: Optimiser = Optimiser()
     participants: Positive | Literal["all"] = Field("all", description="Devices per round, drawn anew each round.")
     schedule: RoundSchedule = Synchronous(kind="synchronous")
