@@ -123,6 +123,17 @@ def transfer_seconds(size_bytes: Floats | Ints, mbps: Floats, latency_seconds: F
     return latency_seconds + 8e-6 * size_bytes / mbps
 
 
-def joules(compute: Floats, compute_watts: Floats, transfer: Floats, radio_watts: Floats) -> Floats:
-    """Energy of computing and of the radio, seconds times watts; idle draw while waiting is not counted."""
-    return compute * compute_watts + transfer * radio_watts
+def joules(
+    powered: Floats,
+    idle_watts: Floats,
+    compute: Floats,
+    compute_watts: Floats,
+    transfer: Floats,
+    radio_watts: Floats,
+) -> Floats:
+    """Energy of a device over its seconds, elementwise.
+
+    It draws `idle_watts` for all the seconds it is powered, `compute_watts` in their place while it computes, and
+    `radio_watts` beside them while it sends or receives.
+    """
+    return powered * idle_watts + compute * (compute_watts - idle_watts) + transfer * radio_watts

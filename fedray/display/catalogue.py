@@ -31,12 +31,13 @@ def profile_page(profile: Profile) -> Iterator[RenderableType]:
     """One device: its modes, and where every number comes from."""
     board, family = profile.board, profile.family
     yield f"{board.title}: {size(profile.training_memory_bytes)} of {board.memory_gb:g} GiB for training"
-    modes = table(None, ("mode",), ("peak GFLOP/s", "reached", "peak GB/s", "reached", "CPU cores", "watts"))
+    modes = table(None, ("mode",), ("peak GFLOP/s", "reached", "peak GB/s", "reached", "CPU cores", "watts", "budget"))
     for name, mode in profile.modes.items():
         flops, traffic = _reached(profile, name)
         marked = f"{name} (default)" if name == profile.default_mode else name
         peaks = f"{mode.fp32_tflops * 1e3:.0f}", f"{mode.memory_gbs:g}"
-        modes.add_row(marked, peaks[0], flops, peaks[1], traffic, str(mode.cpu_cores), f"{mode.watts:g}")
+        budget = "" if mode.budget_watts is None else f"{mode.budget_watts:g}"
+        modes.add_row(marked, peaks[0], flops, peaks[1], traffic, str(mode.cpu_cores), f"{mode.watts:g}", budget)
     yield modes
     sources = table(f"Sources; {family.title}", ("number", "value", "source"), ())
     for number, source in board.sources.items():

@@ -1,8 +1,9 @@
 """Time passing on devices: when each starts, finishes or fails, under the virtual clock."""
 
 from fedray.emulation.corruption import corrupted
+from fedray.emulation.energy import Limits
 from fedray.emulation.flights import Flights, Landing, take_off
-from fedray.emulation.schedule import Limits, Outcome, Rules, Schedule, simulate
+from fedray.emulation.schedule import Outcome, Rules, Schedule, simulate
 
 __all__ = [
     "Flights",

@@ -39,7 +39,8 @@ class Flights:
         done[order] = True
         done |= ~self.schedule.finished & (self.ends <= at)
         waiting = np.where(self.schedule.finished, at - self.ends, 0.0)
-        schedule = replace(self.schedule, waiting_seconds=waiting, round_seconds=at - started)
+        resting = np.minimum(np.maximum(at - self.ends, 0.0), self.schedule.rest_lasts)
+        schedule = replace(self.schedule, waiting_seconds=waiting, resting_seconds=resting, round_seconds=at - started)
         landed = self._only(done, schedule)
         groups = (
             Group(version, tuple(one.device for one in landed.assignments if one.group == version))

@@ -9,7 +9,8 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from fedray.costs import Pricing, Work, joules
+from fedray.costs import Pricing, Work
+from fedray.emulation.energy import Limits, Power, battery_empty, rest_lasts
 from fedray.emulation.journey import Journey, Timeline
 from fedray.emulation.walking import walk
 from fedray.fleet import Conditions
@@ -38,24 +39,13 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Limits:
-    """How long each assignment's device can go on, (assignments,).
-
-    When it goes offline, in seconds since the run began; the joules it has, and the watts that it is charged with.
-    """
-
-    leaves: Floats
-    charge: Floats
-    charging_watts: Floats
-
-
-@dataclass(frozen=True)
 class Schedule:
     """What everything takes, in emulated seconds from the start of the round; every column is (assignments,).
 
     Groups run independently of each other and meet at the end of the round. Inside a group, every one of its inner
-    rounds is a download, a share of the local steps, an upload, and waiting for the slowest member. Seconds, bytes and
-    joules are sums over inner rounds, up to the moment a device stops.
+    rounds is a download, a share of the local steps, an upload, and waiting for the slowest member. Seconds and bytes
+    are sums over inner rounds, up to the moment a device stops; so are working joules, which contain the idle draw of
+    waiting until then. After it a device that is still powered rests until the round is over.
 
     The round lasts until the server knows of everybody, or until the rules end it. It hears at once of a device that
     runs out of memory (when it would start computing) or vanishes; that an upload is lost, when it would have ended.
@@ -77,9 +67,12 @@ class Schedule:
     bytes_up: Ints
     memory_bytes: Floats
     memory_limit_bytes: Floats
-    joules: Floats
+    working_joules: Floats  # until the device stops
+    idle_watts: Floats
+    resting_seconds: Floats  # powered and done, until the round is over or the battery empty
+    rest_lasts: Floats  # seconds that the battery allows of it; inf on mains, 0 if the device is off
     wasted_seconds: Floats  # of computing and transfers
-    wasted_joules: Floats
+    wasted_joules: Floats  # of work; rest is nobody's
     wasted_bytes: Ints
     corruptions: Mapping[int, Corruption]  # by device, of those that finish
 
@@ -87,6 +80,11 @@ class Schedule:
     def finished(self) -> NDArray[np.bool_]:
         """Whose updates the server has."""
         return np.array([outcome is Outcome.FINISHED for outcome in self.outcomes], np.bool_)
+
+    @property
+    def joules(self) -> Floats:
+        """What the round drew from each device: what a battery pays for it."""
+        return self.working_joules + self.idle_watts * self.resting_seconds
 
     @property
     def fits(self) -> NDArray[np.bool_]:
@@ -137,13 +135,13 @@ def simulate(
 
     fits, vanishes = memory <= limit, ~np.isnan(mishaps.vanishes_at[devices])
     journey = Journey.of(plan, works, slowed + lost, conditions, started, fits, ~vanishes)
-    watts, radio = conditions.compute_watts[devices], conditions.radio_watts[devices]
+    power = Power.of(conditions, devices)
     timeline = walk(journey)
-    empty = _battery_empty(timeline, watts, radio, limits)
+    empty = battery_empty(timeline, power, limits)
     cut_short = np.minimum(limits.leaves - started, empty) < timeline.ends
     if (cut_short & ~vanishes).any() and len(timeline.legs) > 1:  # groups do not wait for them either
         timeline = walk(replace(journey, stays=~(vanishes | cut_short)))
-        empty = _battery_empty(timeline, watts, radio, limits)
+        empty = battery_empty(timeline, power, limits)
     vanishing = np.where(vanishes, np.nan_to_num(mishaps.vanishes_at[devices]) * timeline.ends, inf)
     vanishing = np.where(cut_short, np.minimum(vanishing, limits.leaves - started), vanishing)
     ends = np.minimum(timeline.ends, np.minimum(vanishing, empty))
@@ -161,7 +159,9 @@ def simulate(
     spent = [leg.spent(stops) for leg in timeline.legs]
     download, compute, upload = (np.sum([leg[part] for leg in spent], axis=0) for part in range(3))
     bytes_down, bytes_up = _bytes_through(journey, timeline, stops)
-    energy = joules(compute, watts, download + upload, radio)
+    working = power.joules(stops, compute, download + upload)
+    powered = (outcomes != Outcome.VANISHED) & (outcomes != Outcome.BATTERY_EMPTY)
+    lasts = rest_lasts(limits.charge + limits.charging_watts * stops - working, power, limits, powered)
     return Schedule(
         devices=devices,
         download_seconds=download,
@@ -178,9 +178,12 @@ def simulate(
         bytes_up=bytes_up,
         memory_bytes=memory,
         memory_limit_bytes=limit,
-        joules=energy,
+        working_joules=working,
+        idle_watts=power.idle,
+        resting_seconds=np.minimum(round_seconds - stops, lasts),
+        rest_lasts=lasts,
         wasted_seconds=np.where(finished, lost, download + compute + upload),
-        wasted_joules=np.where(finished, lost * watts, energy),
+        wasted_joules=np.where(finished, lost * power.compute, working),
         wasted_bytes=np.where(finished, 0, bytes_down + bytes_up),
         corruptions={
             int(device): corruption
@@ -207,30 +210,6 @@ def _ended_by(
     after[(outcomes == Outcome.FINISHED) | (ends > known)] = missed
     after[first] = Outcome.FINISHED
     return known, after
-
-
-def _battery_empty(timeline: Timeline, watts: Floats, radio: Floats, limits: Limits) -> Floats:
-    """When each device has used up its charge and what was charged since, (assignments,); inf if it has not.
-
-    Between the ends of parts of legs the balance is linear, so it is looked at there and interpolated.
-    """
-    empty = np.full(len(watts), inf)
-    if np.isinf(limits.charge).all():
-        return empty
-    before, used = np.zeros(len(watts)), -limits.charge
-    for leg in timeline.legs:
-        starts = leg.begins
-        for seconds, drawn in ((leg.download, radio), (leg.compute, watts), (leg.upload, radio)):
-            after = starts + np.where(leg.taking, seconds, 0.0)
-            rested = used - limits.charging_watts * np.maximum(starts - before, 0.0)  # waiting costs nothing
-            growth = (drawn - limits.charging_watts) * (after - starts)
-            spent = rested + growth
-            dies = np.isinf(empty) & (spent > 0)
-            share = np.divide(-rested, growth, out=np.zeros_like(spent), where=dies)
-            empty = np.where(dies, starts + share * (after - starts), empty)
-            before = starts = after
-            used = spent
-    return empty
 
 
 def _compute_seconds(works: Sequence[Work], devices: Ints, conditions: Conditions) -> Floats:

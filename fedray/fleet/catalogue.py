@@ -25,7 +25,15 @@ class Mode(Section):
     fp32_tflops: float = Field(gt=0, description="Peak single-precision TFLOP/s at this mode's clocks.")
     memory_gbs: float = Field(gt=0, description="Peak memory bandwidth, GB/s (1e9 bytes).")
     cpu_cores: int = Field(gt=0, description="CPU cores that are on.")
-    watts: float = Field(gt=0, description="Drawn while computing.")
+    gpu_mhz: float | None = Field(None, gt=0, description="Clock of the GPU, where one trains.")
+    watts: float = Field(gt=0, description="Drawn in all while training, idle draw included; at most the budget.")
+    budget_watts: float | None = Field(None, gt=0, description="The mode's cap; null: none.")
+
+    @model_validator(mode="after")
+    def _capped(self) -> "Mode":
+        if self.budget_watts is not None and self.watts > self.budget_watts:
+            raise ValueError(f"watts: given {self.watts:g}; allowed: at most the budget of {self.budget_watts:g}")
+        return self
 
 
 class Family(Section):
@@ -57,14 +65,25 @@ class Board(Section):
     family: str = Field(description="The architecture of what trains: a name of families.yaml.")
     memory_gb: float = Field(gt=0, description="GiB of memory, shared by CPU and GPU on these boards.")
     reserved_gb: float = Field(ge=0, description="GiB that training cannot have.")
-    radio_watts: float = Field(ge=0, description="Drawn while sending or receiving.")
+    radio_watts: float = Field(ge=0, description="Drawn while sending or receiving, beside the idle draw.")
+    idle_watts: float = Field(ge=0, description="Drawn while nothing is computed: in waiting and transfers.")
+    runtime_efficiency: float = Field(
+        1.0, gt=0, le=1, description="What the training software reaches of what the family's chips do under PyTorch."
+    )
     default_mode: str
     modes: dict[str, Mode] = Field(min_length=1)
     sources: dict[str, Annotated[str, Field(min_length=1)]]
 
     @model_validator(mode="after")
     def _complete(self) -> "Board":
-        _require_sources(self.sources, {"memory_gb", "reserved_gb", "radio_watts", "modes"})
+        numbers = {"memory_gb", "reserved_gb", "radio_watts", "idle_watts", "modes"}
+        if self.runtime_efficiency != 1:
+            numbers.add("runtime_efficiency")
+        _require_sources(self.sources, numbers)
+        for name, mode in self.modes.items():
+            if mode.watts < self.idle_watts:
+                allowed = f"at least the board's idle_watts, {self.idle_watts:g}"
+                raise ValueError(f"modes.{name}.watts: given {mode.watts:g}; allowed: {allowed}")
         if self.default_mode not in self.modes:
             raise ValueError(f"default_mode {self.default_mode!r} is not among the modes")
         if self.reserved_gb >= self.memory_gb:
@@ -92,12 +111,12 @@ class Profile:
         return self.board.default_mode
 
     def flops_per_second(self, mode: str) -> float:
-        """What large matrix products reach in a mode."""
-        return self.family.compute_utilisation * self.modes[mode].fp32_tflops * 1e12
+        """What large matrix products reach in a mode, under the board's software."""
+        return self.board.runtime_efficiency * self.family.compute_utilisation * self.modes[mode].fp32_tflops * 1e12
 
     def bytes_per_second(self, mode: str) -> float:
-        """What memory traffic reaches in a mode."""
-        return self.family.bandwidth_utilisation * self.modes[mode].memory_gbs * 1e9
+        """What memory traffic reaches in a mode, under the board's software."""
+        return self.board.runtime_efficiency * self.family.bandwidth_utilisation * self.modes[mode].memory_gbs * 1e9
 
     @property
     def launch_seconds(self) -> float:

@@ -35,8 +35,9 @@ class Conditions:
     flops_per_second: Floats
     bytes_per_second: Floats
     launch_seconds: Floats
-    compute_watts: Floats
-    radio_watts: Floats
+    idle_watts: Floats
+    compute_watts: Floats  # in all, idle included
+    radio_watts: Floats  # beside the idle ones
     down: Lane
     up: Lane
     cells: Ints  # of devices that share their air; -1: a link of its own
@@ -87,6 +88,7 @@ class _Group:
             flops_per_second=np.array([profile.flops_per_second(mode) for mode in modes]),
             bytes_per_second=np.array([profile.bytes_per_second(mode) for mode in modes]),
             launch_seconds=np.full(count, profile.launch_seconds),
+            idle_watts=np.full(count, profile.board.idle_watts),
             compute_watts=np.array([profile.modes[mode].watts for mode in modes]),
             radio_watts=np.full(count, profile.board.radio_watts),
             down=down,

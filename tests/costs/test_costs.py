@@ -127,7 +127,10 @@ def test_bytes_are_those_of_the_tensors_that_travel() -> None:
 def test_seconds_and_joules_by_hand() -> None:
     # a megabyte at 8 Mb/s takes a second
     assert transfer_seconds(np.array([1e6]), np.array([8.0]), 0.05) == pytest.approx([1.05])
-    assert joules(np.array([2.0]), np.array([15.0]), np.array([3.0]), np.array([4.0])) == pytest.approx([42.0])
+    # 10 s at 2 W, of which 2 s computing at 15 W in all and 3 s of radio at 4 W beside: 20 + 2 * 13 + 12
+    seconds, watts = np.array([10.0, 2.0, 3.0]), np.array([2.0, 15.0, 4.0])
+    powered, compute, transfer = seconds[:, None]
+    assert joules(powered, watts[[0]], compute, watts[[1]], transfer, watts[[2]]) == pytest.approx([58.0])
 
 
 def test_layer_passes_turn_a_layer_second_into_the_compute_time() -> None:

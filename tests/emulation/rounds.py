@@ -25,6 +25,7 @@ def truth(memory: tuple[float, ...] = (1e9, 1e9, 1e9)) -> Conditions:
         flops_per_second=np.array([1e6, 2e6, 4e6]),
         bytes_per_second=np.full(3, 1e12),  # so much that only arithmetic counts
         launch_seconds=np.zeros(3),
+        idle_watts=np.array([1.0, 1.0, 2.0]),
         compute_watts=np.array([10.0, 10.0, 20.0]),
         radio_watts=np.array([4.0, 4.0, 4.0]),
         down=Lane.steady(np.full(3, 0.1), np.array([0.0, 0.0, 0.5])),

@@ -27,7 +27,7 @@ def test_who_vanishes_is_known_then_and_has_wasted_what_it_did() -> None:
     assert schedule.compute_seconds[0] == pytest.approx(at - CALM.download_seconds[0])
     assert (schedule.bytes_down[0], schedule.bytes_up[0], schedule.wasted_bytes[0]) == (364, 0, 364)
     assert schedule.wasted_seconds == pytest.approx([at, 0, 0])
-    radio, board = 4 * CALM.download_seconds[0], 10 * schedule.compute_seconds[0]
+    radio, board = 5 * CALM.download_seconds[0], 10 * schedule.compute_seconds[0]
     assert schedule.wasted_joules[0] == pytest.approx(radio + board) == pytest.approx(schedule.joules[0])
     assert schedule.round_seconds == CALM.round_seconds  # device 2's
     assert [assignment.device for assignment in schedule.finishing(PLAN)] == [1, 2]
@@ -76,22 +76,47 @@ def test_going_offline_cuts_too_whenever_the_round_began() -> None:
 
 
 def test_an_empty_battery_stops_a_device_when_its_joules_are_spent() -> None:
-    """4 W while downloading, 10 W while computing: half of the computing's joules are there, then charging pays 2 W."""
+    """5 W while downloading, 10 W while computing: half of the computing's joules are there, then charging pays 2 W."""
     download, compute = CALM.download_seconds[0], CALM.compute_seconds[0]
-    joules = 4 * download + 10 * compute / 2
+    joules = 5 * download + 10 * compute / 2
     schedule = simulate(PLAN, truth(), PRICING, 0.0, charge=(joules, inf, inf))
     assert schedule.outcomes[0] is Outcome.BATTERY_EMPTY
     assert schedule.compute_seconds[0] == pytest.approx(compute / 2)
     assert schedule.joules[0] == pytest.approx(joules) == pytest.approx(schedule.wasted_joules[0])
     charged = simulate(PLAN, truth(), PRICING, 0.0, charge=(joules, inf, inf), charging=2.0)
-    at = (joules - 2 * download) / 8  # computing drains 8 W net of what the download left
+    at = (joules - 3 * download) / 8  # computing drains 8 W net of what the download left
     assert charged.compute_seconds[0] == pytest.approx(at)
-    assert simulate(PLAN, truth(), PRICING, 0.0, charge=(CALM.joules[0] * 1.001, inf, inf)).finished.all()
+    assert simulate(PLAN, truth(), PRICING, 0.0, charge=(CALM.working_joules[0] * 1.001, inf, inf)).finished.all()
+
+
+def test_a_battery_that_ends_while_its_device_waits_costs_no_update_and_pays_no_more_than_it_has() -> None:
+    """Device 1 is through first and rests at 1 W: half a second of that is left, or a second if half is charged."""
+    waits = CALM.waiting_seconds[1]
+    half = CALM.working_joules[1] + 0.1 * waits
+    schedule = simulate(PLAN, truth(), PRICING, 0.0, charge=(inf, half, inf))
+    assert schedule.finished.all()
+    assert schedule.resting_seconds[1] == pytest.approx(0.1 * waits)
+    assert schedule.joules[1] == pytest.approx(half)
+    charged = simulate(PLAN, truth(), PRICING, 0.0, charge=(inf, half, inf), charging=0.5)
+    had = 0.1 * waits + 0.5 * CALM.end_seconds[1]
+    assert charged.resting_seconds[1] == pytest.approx(min(waits, had / 0.5))
+
+
+def test_waiting_between_inner_rounds_can_empty_a_battery() -> None:
+    """Device 1 has all it needs to work, and nothing for the seconds in which it waits for device 0."""
+    plan = Plan(tuple(Assignment(i, 0, SPEC.deepest(1), 2, 1) for i in range(2)), (Group(0, (0, 1), 2),))
+    calm = simulate(plan, truth(), PRICING, 0.0)
+    busy = calm.working_joules[1] - (calm.end_seconds[1] - calm.busy_seconds[1])  # 1 W of waiting
+    half_way = calm.busy_seconds[1] / 2
+    schedule = simulate(plan, truth(), PRICING, 0.0, charge=(inf, busy / 2 + 1e-4, inf))
+    assert schedule.outcomes[1] is Outcome.BATTERY_EMPTY
+    assert schedule.end_seconds[1] == pytest.approx(half_way + 1e-4)
+    assert schedule.resting_seconds[1] == 0
 
 
 def test_of_two_ends_the_earlier_has_the_name() -> None:
     vanishing = struck(vanishes_at=[0.1, np.nan, np.nan])
-    joules = 4 * CALM.download_seconds[0] + 10 * CALM.compute_seconds[0] / 2
+    joules = 5 * CALM.download_seconds[0] + 10 * CALM.compute_seconds[0] / 2
     assert simulate(PLAN, vanishing, PRICING, 0.0, charge=(joules, inf, inf)).outcomes[0] is Outcome.VANISHED
     assert simulate(PLAN, vanishing, PRICING, 0.0, charge=(0.01, inf, inf)).outcomes[0] is Outcome.BATTERY_EMPTY
 
@@ -100,10 +125,9 @@ def test_in_a_group_of_inner_rounds_waiting_charges_a_battery() -> None:
     """Device 1 waits for device 0 between two inner rounds; what is charged then carries it through the second."""
     plan = Plan(tuple(Assignment(i, 0, SPEC.deepest(1), 2, 1) for i in range(2)), (Group(0, (0, 1), 2),))
     calm = simulate(plan, truth(), PRICING, 0.0)
-    short = (inf, 0.9 * calm.joules[1])
+    short = (inf, 0.9 * calm.working_joules[1])
     assert simulate(plan, truth(), PRICING, 0.0, charge=short).outcomes[1] is Outcome.BATTERY_EMPTY
-    waits = calm.waiting_seconds[1] / 2
-    enough = 0.1 * calm.joules[1] / (waits + calm.busy_seconds[1]) * 1.01
+    enough = 0.1 * calm.working_joules[1] / calm.end_seconds[1] * 1.01
     assert simulate(plan, truth(), PRICING, 0.0, charge=short, charging=enough).finished.all()
 
 
@@ -113,7 +137,7 @@ def test_a_lost_upload_is_waited_for_and_wasted_whole() -> None:
     assert schedule.round_seconds == CALM.round_seconds
     assert schedule.bytes_up[0] == 364
     assert schedule.wasted_bytes.tolist() == [2 * 364, 0, 0]
-    assert schedule.wasted_joules[0] == pytest.approx(CALM.joules[0])
+    assert schedule.wasted_joules[0] == pytest.approx(CALM.working_joules[0])
 
 
 def test_a_crash_costs_what_was_computed_and_the_reboot() -> None:
@@ -193,10 +217,24 @@ def test_whatever_happens_the_books_balance(vanish, crash, deadline, inner_round
     assert (schedule.busy_seconds <= schedule.round_seconds + 1e-9).all()
     assert (schedule.end_seconds <= schedule.round_seconds + 1e-9).all()
     radio = 4 * (schedule.download_seconds + schedule.upload_seconds)
-    assert schedule.joules == pytest.approx(np.array([10, 10, 20]) * schedule.compute_seconds + radio)
+    board = np.array([1, 1, 2]) * schedule.end_seconds + np.array([9, 9, 18]) * schedule.compute_seconds
+    assert schedule.working_joules == pytest.approx(board + radio)
+    gone = [outcome in (Outcome.VANISHED, Outcome.BATTERY_EMPTY) for outcome in schedule.outcomes]
+    rested = np.where(gone, 0.0, schedule.round_seconds - schedule.end_seconds)
+    assert schedule.joules == pytest.approx(board + radio + np.array([1, 1, 2]) * rested)
     assert (schedule.wasted_seconds <= schedule.busy_seconds + 1e-9).all()
     assert (schedule.wasted_joules <= schedule.joules + 1e-9).all()
     assert (schedule.bytes_down <= inner_rounds * 364).all()
     assert (schedule.bytes_up[schedule.finished] == inner_rounds * 364).all()
     assert schedule.finished.sum() <= (wanted or 3)
     assert not schedule.finished[~np.isnan(never)].any()
+
+
+@given(st.tuples(*[st.floats(0.0, 20.0)] * 3), st.floats(0.0, 3.0), st.integers(1, 3))
+def test_a_battery_never_pays_more_than_it_had_and_what_was_charged(charge, charging, inner_rounds) -> None:
+    rounds = Plan(
+        tuple(Assignment(i, 0, SPEC.deepest(1), 3, 1) for i in range(3)), (Group(0, (0, 1, 2), inner_rounds),)
+    )
+    schedule = simulate(rounds, truth(), PRICING, 0.0, charge=charge, charging=charging)
+    left = np.array(charge) + charging * schedule.round_seconds - schedule.joules
+    assert (left >= -1e-9 * (1 + np.array(charge))).all()

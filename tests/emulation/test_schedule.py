@@ -24,7 +24,20 @@ def test_download_compute_upload_wait_by_hand() -> None:
     assert schedule.round_seconds == schedule.busy_seconds.max()
     assert schedule.waiting_seconds.min() == 0
     assert schedule.waiting_seconds == pytest.approx(schedule.round_seconds - schedule.busy_seconds)
-    assert schedule.joules[0] == pytest.approx(10 * flops / 1e6 + 4 * (364 * 8 / 1e5 + 364 * 8 / 5e4))
+    # 1 W at rest all the round long, 9 W more while computing, 4 W more while the radio works
+    radio = 4 * (364 * 8 / 1e5 + 364 * 8 / 5e4)
+    assert schedule.joules[0] == pytest.approx(schedule.round_seconds + 9 * flops / 1e6 + radio)
+    assert schedule.working_joules[0] == pytest.approx(schedule.busy_seconds[0] + 9 * flops / 1e6 + radio)
+
+
+def test_who_waits_draws_its_idle_watts_until_the_round_is_over() -> None:
+    """Device 2 is last; device 1 rests for as long as it waits, and so does one that has not the memory."""
+    schedule = simulate(a_plan(1, 1, 4), truth(), PRICING, 0.0)
+    assert schedule.resting_seconds == pytest.approx(schedule.waiting_seconds)
+    assert schedule.joules - schedule.working_joules == pytest.approx([1, 1, 2] * schedule.waiting_seconds)
+    lacking = simulate(a_plan(4, 4, 1), truth((1.0, 1e9, 1e9)), PRICING, 0.0)
+    radio = lacking.download_seconds[0]
+    assert lacking.joules[0] == pytest.approx(lacking.round_seconds + 4 * radio)
 
 
 def test_who_runs_out_of_memory_downloads_and_sends_nothing_and_nobody_waits() -> None:
@@ -69,7 +82,8 @@ def test_groups_keep_their_own_time_and_inner_rounds_repeat_the_transfers() -> N
     assert grouped.bytes_up.tolist() == [3 * 364, 364, 1132]
     assert grouped.bytes_down.tolist() == [3 * 364, 364, 1132]
     assert grouped.up_mbps == pytest.approx(plain.up_mbps)
-    assert grouped.joules[0] - plain.joules[0] == pytest.approx(2 * 4 * (364 * 8 / 1e5 + 364 * 8 / 5e4))
+    longer = grouped.round_seconds - plain.round_seconds
+    assert grouped.joules[0] - plain.joules[0] == pytest.approx(2 * 4 * (364 * 8 / 1e5 + 364 * 8 / 5e4) + longer)
 
 
 def test_a_member_without_the_memory_downloads_once() -> None:

@@ -8,6 +8,7 @@ from statistics import median
 import numpy as np
 import pytest
 
+from benchmarks.energy import LOAD_WATTS_BY_HAND, LOAD_WATTS_PER_TFLOPS, training_watts
 from fedray.errors import UserError
 from fedray.fleet import build_fleet, load_catalogue
 
@@ -75,14 +76,34 @@ def test_every_collected_power_mode_is_in_the_catalogue_as_it_was_collected(shar
     """Oracle: clocks, cores and budgets collected independently of the catalogue, 12 modules in 54 modes."""
     collected = json.loads((shared / "devices" / "jetson_modes.json").read_text())["modes"]
     known = {
-        (mode.fp32_tflops, mode.memory_gbs, mode.cpu_cores, int(profile.board.memory_gb)): mode.watts
+        (mode.fp32_tflops, mode.memory_gbs, mode.cpu_cores, mode.gpu_mhz, profile.board.memory_gb, mode.budget_watts)
         for profile in load_catalogue().profiles.values()
         for mode in profile.modes.values()
     }
     assert len(collected) == 54
     for mode in collected:
-        watts = known[mode["fp32_tflops"], mode["mem_bw_gbs"], mode["cpu_cores"], mode["mem_gb"]]
-        assert mode["budget_w"] is None or watts >= mode["budget_w"], mode
+        given = (mode["fp32_tflops"], mode["mem_bw_gbs"], mode["cpu_cores"], mode["gpu_mhz"], mode["mem_gb"])
+        assert (*given, mode["budget_w"]) in known, mode
+
+
+def test_watts_of_the_jetsons_follow_from_clocks_and_never_pass_a_budget() -> None:
+    """By the sources' formula, recomputed; what a mode does for a joule then falls with clocks, not with budgets."""
+    for profile in load_catalogue().profiles.values():
+        if profile.name in LOAD_WATTS_BY_HAND or profile.board.family not in LOAD_WATTS_PER_TFLOPS:
+            continue
+        for name, mode in profile.modes.items():
+            assert mode.watts == pytest.approx(training_watts(profile, name), abs=0.051), (profile.name, name)
+            assert mode.watts <= (mode.budget_watts or 60)
+    xavier = load_catalogue().profiles["jetson-agx-xavier"].modes
+    assert xavier["MAXN"].watts > xavier["MODE_30W_ALL"].watts
+
+
+def test_software_of_a_board_takes_its_share_of_what_the_chips_reach() -> None:
+    phone = load_catalogue().profiles["phone-snapdragon-778g"]
+    assert phone.board.runtime_efficiency < 0.1
+    reached = phone.board.runtime_efficiency * phone.family.compute_utilisation * 144e9
+    assert phone.flops_per_second("STOCK") == pytest.approx(reached)
+    assert 1e9 < phone.flops_per_second("STOCK") < 10e9
 
 
 def test_the_raspberry_pis_have_the_measured_peaks(shared: Path) -> None:
@@ -117,9 +138,10 @@ memory_gb: 4
 reserved_gb: 1
 family: my-chip
 radio_watts: 1.0
+idle_watts: 3.0
 default_mode: ONLY
 modes: {ONLY: {fp32_tflops: 1.0, memory_gbs: 40.0, cpu_cores: 4, watts: 10.0}}
-sources: {memory_gb: a, reserved_gb: b, radio_watts: e, modes: f}
+sources: {memory_gb: a, reserved_gb: b, radio_watts: e, idle_watts: g, modes: f}
 """
 
 FAMILY = """
@@ -145,6 +167,7 @@ def test_a_new_device_type_is_one_yaml_file(scenario, tmp_path: Path) -> None:
     assert truth.bytes_per_second.tolist() == [1e10, 1e10]
     assert truth.launch_seconds.tolist() == [2e-5, 2e-5]
     assert truth.memory_bytes.tolist() == [3 * 2**30] * 2
+    assert (truth.idle_watts.tolist(), truth.compute_watts.tolist()) == ([3.0, 3.0], [10.0, 10.0])
 
 
 @pytest.mark.parametrize(
@@ -155,6 +178,10 @@ def test_a_new_device_type_is_one_yaml_file(scenario, tmp_path: Path) -> None:
         (("memory_gb: a, ", ""), "no source given for memory_gb"),
         (("name: my-board", "name: jetson-tx2"), "does not have yet"),
         (("default_mode: ONLY", "default_mode: OTHER"), "OTHER"),
+        (("idle_watts: g, ", ""), "no source given for idle_watts"),
+        (("idle_watts: 3.0", "idle_watts: 11"), "modes.ONLY.watts: given 10; allowed: at least"),
+        (("watts: 10.0}", "watts: 10.0, budget_watts: 9}"), "at most the budget of 9"),
+        (("idle_watts: 3.0", "idle_watts: 3.0\nruntime_efficiency: 0.5"), "no source given for runtime_efficiency"),
     ],
 )
 def test_a_broken_device_file_is_named(change, said, scenario, tmp_path: Path) -> None:
