@@ -26,8 +26,8 @@ from ray.actor import ActorHandle
 
 from fedray.adapters import initial_values
 from fedray.learning.adapted import AdaptedModel
-from fedray.learning.classifier import build, load_weights
 from fedray.learning.batches import draw_batches
+from fedray.learning.classifier import build, load_weights
 from fedray.learning.workbench import Kit
 from fedray.results import RunDirectory
 from fedray.runtime.coordinator import Coordinator

@@ -1,7 +1,7 @@
 """Weighted means as integer sums: associative and commutative to the bit, over any number of hosts."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, Self
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,16 @@ MAX_TOTAL_WEIGHT = 2 ** (63 - FRACTION_BITS) // MAGNITUDE_LIMIT
 
 @dataclass(frozen=True)
 class Aggregate:
-    """The aggregated buffer; `held` marks the floats that somebody sent (others are zero)."""
+    """The aggregated buffer.
+
+    `held` marks the floats that a device sent; the others have no aggregated value (theirs is 0). `weights` is what
+    each float's sum was divided by: 0, where not held, unless a missing value counts as zero. In `values` it does so
+    already. All (floats,).
+    """
 
     values: Values
     held: NDArray[np.bool_]
+    weights: Ints
 
 
 class Fold(Protocol):
@@ -42,8 +48,6 @@ class PerTensorMean:
     a total weight below MAX_TOTAL_WEIGHT cannot overflow; from there on OverflowError.
     """
 
-    fraction_bits: ClassVar[int] = FRACTION_BITS
-
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.sums = np.zeros(layout.size, np.int64)
@@ -59,9 +63,9 @@ class PerTensorMean:
         self.weights = self.weights + other.weights
 
     def result(self) -> Aggregate:
-        held = self.weights > 0
-        mean = self.sums / np.maximum(self._divisors(), 1)
-        return Aggregate(np.ldexp(mean, -self.fraction_bits).astype(np.float32), held)
+        divisors = self._divisors()
+        mean = np.ldexp(self.sums / np.maximum(divisors, 1), -FRACTION_BITS)
+        return Aggregate(mean.astype(np.float32), self.weights > 0, divisors)
 
     def _divisors(self) -> Ints:
         """The weight that each float's sum is divided by."""
@@ -69,41 +73,23 @@ class PerTensorMean:
 
     def _add(self, places: Ints, values: Values, weight: int) -> None:
         self._count(weight)
-        fixed = np.rint(np.ldexp(values.astype(np.float64), self.fraction_bits)).astype(np.int64)
+        fixed = np.rint(np.ldexp(values.astype(np.float64), FRACTION_BITS)).astype(np.int64)
         self.sums[places] += fixed * weight
         self.weights[places] += weight
 
     def _count(self, weight: int) -> None:
         self.total_weight += weight
-        if self.total_weight >= 2 ** (63 - self.fraction_bits) // MAGNITUDE_LIMIT:
+        if self.total_weight >= MAX_TOTAL_WEIGHT:
             raise OverflowError(f"a total weight of {self.total_weight} does not fit a fixed-point fold")
 
 
-class NormWeightedMean(PerTensorMean):
-    """HetLoRA's aggregation (arXiv 2401.06432): every update weighs the Frobenius norm of its product, sum of squared
-    |B A| over the modules under the root, and what an update of smaller rank lacks counts as zero.
+class ZeroPaddedMean(PerTensorMean):
+    """The weighted mean of each float over all devices, in fixed point: what a device did not send counts as zero.
 
-    Norms are weights in steps of 1/1024; values are rounded to 2**-24 to leave room for them.
+    The zero stands for the value, not for the change since the download, as HetLoRA pads smaller ranks
+    (arXiv 2401.06432) and as arXiv 2406.17477 describes the dilution that follows. A float that no device sent is not
+    held.
     """
-
-    fraction_bits: ClassVar[int] = 24
-    steps: ClassVar[int] = 1024
-
-    def add(self, update: Update, weight: int) -> None:
-        super().add(update, max(1, round(self.steps * _product_norm(update))))
 
     def _divisors(self) -> Ints:
         return np.full_like(self.weights, self.total_weight)
-
-
-def _product_norm(update: Update) -> float:
-    """|B A| over all modules, from the small Gram matrices: |B A|^2 = trace((B^T B)(A A^T))."""
-    tensors = {
-        (entry.module, entry.factor): update.layout.tensor(update.values, entry) for entry in update.layout.entries
-    }
-    square = 0.0
-    for (module, factor), tensor in tensors.items():
-        if factor == "A":
-            a, b = tensor.astype(np.float64), tensors[module, "B"].astype(np.float64)
-            square += float(np.sum((b.T @ b) * (a @ a.T)))
-    return float(np.sqrt(square))

@@ -55,7 +55,7 @@ class TripletMean(PerTensorMean):
     def result(self) -> TripletAggregate:
         mean = super().result()
         scores = np.ldexp(self.scores / np.maximum(self.votes, 1), -FRACTION_BITS)
-        return TripletAggregate(mean.values, mean.held, self.votes / max(self.total_weight, 1), scores)
+        return TripletAggregate(mean.values, mean.held, mean.weights, self.votes / max(self.total_weight, 1), scores)
 
 
 @lru_cache(maxsize=64)

@@ -9,45 +9,103 @@ import typer
 from fedray.cli.words import AsJson, err, out, print_json, say
 
 if TYPE_CHECKING:
-    from fedray.results import Comparison
+    from fedray.analysis import Comparison
+
+
+Runs = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories, or folders of sweeps.")]
+Protocol = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="summary | cost-to-target | quality-under-budget | robustness; default: by the target or budget given.",
+    ),
+]
+Target = Annotated[
+    float | None,
+    typer.Option(metavar="ACC", help="Score to reach; default: the runs' own training.stop.target, if they agree."),
+]
+TargetOf = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Score to reach: a share of the plateau of this row, by seed.")
+]
+ShareOf = Annotated[float | None, typer.Option(metavar="SHARE", help="That share; default: 0.97.")]
+Hold = Annotated[
+    int | None, typer.Option(metavar="K", help="Evaluations in a row that have to reach the target; default: 3.")
+]
+Budgets = Annotated[
+    list[str],
+    typer.Option(
+        "--budget", metavar="WHAT=N", help="seconds=2h | bytes=500MB | joules=3kJ; repeatable, each by itself."
+    ),
+]
+Baselines = Annotated[
+    list[str],
+    typer.Option(
+        "--baselines",
+        "--baseline",
+        metavar="A,B",
+        help="Rows to compare with, the best and worst of them; default: the first.",
+    ),
+]
 
 
 def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories, or folders of sweeps.")],
-    target: Annotated[
-        float | None, typer.Option(metavar="ACC", help="Accuracy to reach; default: what every run reached.")
-    ] = None,
-    target_of: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Accuracy to reach: the final one of this row, by seed.")
-    ] = None,
-    baseline: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The row that ratios are against; default: the first.")
-    ] = None,
+    runs: Runs,
+    protocol: Protocol = None,
+    target: Target = None,
+    target_of: TargetOf = None,
+    share: ShareOf = None,
+    hold: Hold = None,
+    budget: Budgets = [],
+    baselines: Baselines = [],
     as_json: AsJson = False,
 ) -> None:
-    """Compare runs: accuracy, emulated time and bytes to a target, waiting, energy; mean ± deviation over seeds."""
-    from fedray.results import compare as compare_runs
+    """Compare runs: quality, and the cost to a target or within a budget; 95 % intervals over paired seeds."""
+    from fedray.analysis import compare as compare_runs
+    from fedray.analysis import criteria_of_words
     from fedray.results import expand
 
-    show_comparison(compare_runs(expand(runs), target, target_of=target_of, baseline=baseline), as_json)
+    criteria = criteria_of_words(
+        protocol=protocol,
+        target=target,
+        target_of=target_of,
+        share=share,
+        hold=hold,
+        budgets=budget,
+        baselines=baselines,
+    )
+    show_comparison(compare_runs(expand(runs), criteria), as_json)
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories, or folders of sweeps.")],
+    runs: Runs,
     output: Annotated[
         Path | None, typer.Option("-o", metavar="FILE.html", help="Default: report.html in the run's own folder.")
     ] = None,
-    target: Annotated[
-        float | None, typer.Option(metavar="ACC", help="Accuracy to reach; default: what every run reached.")
-    ] = None,
+    protocol: Protocol = None,
+    target: Target = None,
+    target_of: TargetOf = None,
+    share: ShareOf = None,
+    hold: Hold = None,
+    budget: Budgets = [],
+    baselines: Baselines = [],
 ) -> None:
     """Write one page about finished runs, readable offline: figures, tables, the scenarios."""
+    from fedray.analysis import criteria_of_words
+    from fedray.analysis.report import report_path, write_report
     from fedray.results import expand
-    from fedray.results.report import report_path, write_report
 
+    criteria = criteria_of_words(
+        protocol=protocol,
+        target=target,
+        target_of=target_of,
+        share=share,
+        hold=hold,
+        budgets=budget,
+        baselines=baselines,
+    )
     found = expand(runs)
     path = report_path(found, output)
-    write_report(found, path, target)
+    write_report(found, path, criteria)
     say(f"report written to {path}")
 
 
@@ -65,11 +123,12 @@ def export(
 
 
 def show_comparison(comparison: "Comparison", as_json: bool) -> None:
-    from fedray.display import comparison_table, difference_warning
+    from fedray.display import comparison_displays
 
-    if warning := difference_warning(comparison):
-        say(warning, err)
+    for warning in comparison.warnings:
+        say(f"warning: {warning}", err)
     if as_json:
         print_json(asdict(comparison))
-    else:
-        out.print(comparison_table(comparison))
+        return
+    for table in comparison_displays(comparison):
+        out.print(table)

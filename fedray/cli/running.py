@@ -51,8 +51,8 @@ def sweep(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no table; only errors.")] = False,
 ) -> None:
     """Run scenarios with every combination of some values and seeds on one Ray, then compare them."""
+    from fedray.analysis import compare as compare_runs
     from fedray.display import SweepDisplay
-    from fedray.results import compare as compare_runs
     from fedray.runtime.sweep import open_sweep, run_sweep
 
     with SweepDisplay(err, quiet) as display:

@@ -1,7 +1,7 @@
 """What a person sees in a terminal: progress of runs and sweeps, tables of plans, comparisons and catalogues."""
 
 from fedray.display.catalogue import profile_page, profile_table
-from fedray.display.comparison import comparison_table, difference_warning
+from fedray.display.comparison import comparison_displays
 from fedray.display.fidelity import fidelity_tables, speed_table
 from fedray.display.plan import plan_tables
 from fedray.display.run import RunDisplay, summary_table
@@ -13,8 +13,7 @@ __all__ = [
     "RunDisplay",
     "SweepDisplay",
     "TuningDisplay",
-    "comparison_table",
-    "difference_warning",
+    "comparison_displays",
     "fidelity_tables",
     "plan_tables",
     "profile_page",

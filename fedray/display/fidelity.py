@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
+from fedray.analysis import Fidelity
+from fedray.analysis.fidelity import PHASES
 from fedray.costs.machine import MachineSpeed
 from fedray.display.words import table, word_table
-from fedray.results import Fidelity
-from fedray.results.fidelity import PHASES
 
 
 def fidelity_tables(found: Fidelity) -> list[Table]:

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from fedray.adapters import AdapterSpec, BackboneShape, layout_of
-from fedray.aggregation import Aggregate, Fold, PerTensorMean
+from fedray.aggregation import Aggregate, Fold, PerTensorMean, ZeroPaddedMean
 from fedray.costs import Pricing
 from fedray.protocol import Assignment, DeviceReport, Duty, Group, Plan, ServerState, View
 from fedray.scenario.schema import LARGEST, Positive, Section
@@ -21,6 +21,17 @@ class MethodSection(Section):
     rank: Positive = Field(8, description="LoRA rank (the mean over layers where ranks differ).")
     lora_alpha: float = Field(16.0, gt=0, le=LARGEST, description="Scaling is lora_alpha / rank, equal on all layers.")
     weights: Literal["examples", "uniform"] = Field("examples", description="What an update weighs in the mean.")
+    aggregation: Literal["holders", "zero-pad"] = Field(
+        "holders",
+        description="holders: the mean of a tensor over the devices that hold it; zero-pad: over all devices, a tensor "
+        "that a device does not hold counting as zeros. A tensor that no device holds keeps its value.",
+    )
+    learning_rate_multiplier: float = Field(
+        1.0,
+        gt=0,
+        le=LARGEST,
+        description="The LoRA tensors learn at training.optimiser.learning_rate times this; the head does not.",
+    )
 
     @property
     def scaling(self) -> float:
@@ -57,8 +68,8 @@ class ParameterError(ValueError):
 class Method(ABC, Generic[Config]):
     """Responsibilities: the global adapter, each round's plan, and how updates become the next global adapter.
 
-    A subclass must define `section`, `adapter` and `plan`; aggregation defaults to the per-tensor weighted mean, in
-    which a tensor nobody sent keeps its value. Methods see estimates, never the emulator's truth.
+    A subclass must define `section`, `adapter` and `plan`; aggregation defaults to the per-tensor weighted mean that
+    the section's `aggregation` names. Methods see estimates, never the emulator's truth.
     """
 
     section: ClassVar[type[MethodSection]]
@@ -87,7 +98,8 @@ class Method(ABC, Generic[Config]):
 
     def fold(self) -> Fold:
         """An empty fold; hosts fill copies of it."""
-        return PerTensorMean(layout_of(self.context.shape, self.adapter()))
+        layout = layout_of(self.context.shape, self.adapter())
+        return ZeroPaddedMean(layout) if self.config.aggregation == "zero-pad" else PerTensorMean(layout)
 
     def apply(self, state: ServerState, folded: Aggregate) -> ServerState:
         """The next server state."""

@@ -2,11 +2,10 @@
 
 From the paper: tuning starts at the top layers with a narrow adapter; from time to time groups of devices try the
 current, a deeper and a wider adapter side by side, and all go on with the one that pays best. Reconstructed: the steps,
-how often there is a trial, and what pays: the loss below the last round's, per estimated second. Its cache of frozen
-layers' activations is not emulated.
+how often there is a trial, and what pays (`best_size`). Its cache of frozen layers' activations is not emulated.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -72,7 +71,7 @@ class FedAdapter(Method[FedAdapterSection]):
         if not known:
             return
         if self.last_loss is not None and len(self.seconds) > 1:
-            self.size = max(self.seconds, key=lambda size: self._pay(size, known, self.last_loss or 0.0))
+            self.size = best_size(self._mean_losses(known), self.seconds, self.last_loss)
         self.last_loss = float(np.mean([report.loss for report in known]))
 
     def state_dict(self) -> dict[str, Any]:
@@ -90,6 +89,22 @@ class FedAdapter(Method[FedAdapterSection]):
         wider = (depth, min(rank + self.config.rank_step, self.config.rank))
         return list(dict.fromkeys([self.size, deeper, wider]))
 
-    def _pay(self, size: Size, reports: Sequence[DeviceReport], before: float) -> float:
-        losses = [report.loss for report in reports if self.tried[report.device] == size]
-        return (before - float(np.mean(losses))) / self.seconds[size] if losses else -np.inf
+    def _mean_losses(self, reports: Sequence[DeviceReport]) -> dict[Size, float]:
+        """The mean loss of each size that a report came from, the current size first."""
+        losses: dict[Size, list[float]] = {size: [] for size in self.seconds}
+        for report in reports:
+            losses[self.tried[report.device]].append(report.loss)
+        return {size: float(np.mean(mine)) for size, mine in losses.items() if mine}
+
+
+def best_size(losses: Mapping[Size, float], seconds: Mapping[Size, float], before: float) -> Size:
+    """The size that lowered the loss most per second; if none lowered it, the one with the lowest loss.
+
+    `losses` and `seconds` are those of a round in which each size was tried; `before` is the loss of the round before.
+    Of equals the first in `losses` is taken. Seconds do not weigh a rise: the rise divided by them would favour the
+    slowest size.
+    """
+    lowered = [size for size, loss in losses.items() if loss < before]
+    if lowered:
+        return max(lowered, key=lambda size: (before - losses[size]) / seconds[size])
+    return min(losses, key=lambda size: losses[size])

@@ -29,7 +29,11 @@ class FedARASection(MethodSection):
     """
 
     name: Literal["fedara"]
+    aggregation: Literal["holders"] = Field(
+        "holders", description="A triplet's mean is over the devices that selected it."
+    )
     rank: Positive = Field(12, description="Rank of every module at the start; it stays in the scaling.")
+    lora_alpha: float = Field(24.0, gt=0, le=LARGEST, description="Scaling is lora_alpha / rank: 2, as of all methods.")
     final_rank: float = Field(3.0, gt=0, le=LARGEST, description="Mean rank of the modules at the end (at most rank).")
     warmup: float = Field(0.05, ge=0, lt=1, description="Share of the rounds before ranks are taken away.")
     final: float = Field(0.25, ge=0, lt=1, description="Share of the rounds, the last ones, at the final rank.")

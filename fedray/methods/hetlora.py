@@ -2,7 +2,9 @@
 
 From the paper: heterogeneous ranks; truncation on the way down, zero-padding on the way up; aggregation weighted by the
 norm of the update; rank self-pruning with a penalty on the tail. Reconstructed: how first ranks follow from declared
-speed, the penalty's strength, and that pruning ends at min_rank.
+speed, the penalty's strength, that pruning ends at min_rank, and what the norm is taken of: the paper writes it for one
+matrix, so `norm_of` has both readings. Ranks are pruned to floor(prune * rank): rounding 0.99 * rank to the nearest
+integer would never prune a rank of 50 or less.
 """
 
 from collections.abc import Sequence
@@ -13,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from fedray.adapters import AdapterSpec, layout_of
-from fedray.aggregation import Fold, NormWeightedMean
+from fedray.aggregation import Fold, NormOf, NormWeightedMean
 from fedray.methods.base import Method, MethodContext, MethodSection, ParameterError, in_one_group
 from fedray.protocol import Assignment, DeviceReport, Plan, TailDecay, View
 from fedray.scenario.schema import LARGEST, Positive
@@ -24,8 +26,13 @@ class HetLoRASection(MethodSection):
 
     name: Literal["hetlora"]
     weights: Literal["norm"] = Field("norm", description="By the norm of its product B A.")  # type: ignore[assignment]
-    rank: Positive = Field(12, description="The largest rank, of the fastest devices and of the global adapter.")
-    min_rank: Positive = Field(4, description="The smallest rank, of the slowest devices.")
+    norm_of: NormOf = Field(
+        "adapter",
+        description="adapter: one weight per update, from all its modules; module: each module weighs by its own norm.",
+    )
+    aggregation: Literal["zero-pad"] = Field("zero-pad", description="Ranks that a device does not hold count as zero.")
+    rank: Positive = Field(8, description="The largest rank, of the fastest devices and of the global adapter.")
+    min_rank: Positive = Field(2, description="The smallest rank, of the slowest devices.")
     prune: float = Field(0.99, gt=0, le=1, description="A device whose tail fell goes on with floor(prune * rank).")
     tail_strength: float = Field(
         5e-3, ge=0, le=LARGEST, description="Weight of the penalty on the tail (reconstructed)."
@@ -63,7 +70,7 @@ class HetLoRA(Method[HetLoRASection]):
         )
 
     def fold(self) -> Fold:
-        return NormWeightedMean(layout_of(self.context.shape, self.adapter()))
+        return NormWeightedMean(layout_of(self.context.shape, self.adapter()), self.config.norm_of)
 
     def observe(self, reports: Sequence[DeviceReport]) -> None:
         for report in reports:

@@ -4,10 +4,15 @@ From the paper: all devices are partitioned into near-IID groups; every group ha
 inside the group and its own depth, chosen together. Reconstructed, because the paper's text could not be had: the
 grouping's objective, the grid of choices, the utility and how it learns from losses; each is a parameter below or said
 in its function.
+
+Under the defaults all three parts act. Groups mix labels as the fleet does. A group may exchange the whole adapter four
+times a round, so its frequency is limited by seconds, not by bytes: four aggregations double the utility, and they are
+taken where they less than double the round. That is where local steps are many, which is where devices drift apart.
+Depth falls where a group is slow or its links are, as far as the waiting bound asks for.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import log, sqrt
 from typing import Any, Literal
 
@@ -26,6 +31,14 @@ from fedray.scenario.schema import LARGEST, Positive
 Choice = tuple[int, int]  # aggregations inside the group, depth
 
 
+@dataclass(frozen=True)
+class Trial:
+    """What a device did in the round under way, and what it weighs in its group."""
+
+    choice: Choice
+    weight: int
+
+
 class HierFedLoRASection(MethodSection):
     """HierFedLoRA: near-IID groups, each with its own aggregation frequency and depth.
 
@@ -42,10 +55,11 @@ class HierFedLoRASection(MethodSection):
         "divided", description="divided: inner rounds share training.local_steps; fixed: each takes all of them."
     )
     traffic_budget: float = Field(
-        1.0,
+        4.0,
         gt=0,
         le=LARGEST,
-        description="Bytes of a device per round, as a multiple of one exchange of the whole adapter.",
+        description="Bytes of a device per round, as a multiple of one exchange of the whole adapter; below "
+        "max_inner_rounds, frequency is bought with depth.",
     )
     waiting_bound: float = Field(
         0.2, ge=0, le=LARGEST, description="Mean waiting of the groups allowed, as a share of the round."
@@ -54,15 +68,16 @@ class HierFedLoRASection(MethodSection):
     depth_gain: float = Field(
         0.5, ge=0, le=10, description="First utility of a choice: depth ** depth_gain, and so on."
     )
-    frequency_gain: float = Field(0.25, ge=0, le=10, description="... times inner rounds ** frequency_gain.")
+    frequency_gain: float = Field(0.5, ge=0, le=10, description="... times inner rounds ** frequency_gain.")
     exploration: float = Field(0.05, ge=0, le=10, description="Weight of the bonus for choices rarely made (UCB).")
 
 
 class HierFedLoRA(Method[HierFedLoRASection]):
     """Groups stand until estimates move; each round every group takes the frequency and depth worth most per second.
 
-    The worth of a choice is learned: its first utility times a moving average of how much lower than the others' the
-    losses of the groups were that made it.
+    What a choice is expected to gain in a round is its first utility times its worth, which is learned from how far the
+    losses of those who made it fell (see `observe`). `best_pace` divides the gains by seconds, once for all groups, so
+    what is maximised is the groups' own loss drop per estimated second.
     """
 
     section = HierFedLoRASection
@@ -74,7 +89,8 @@ class HierFedLoRA(Method[HierFedLoRASection]):
         self.standing = StandingGroups(config.groups, config.spread_weight)
         self.worth: dict[Choice, float] = {}
         self.made: dict[Choice, int] = {}
-        self.current: dict[int, Choice] = {}  # by device, of the round under way
+        self.losses: dict[int, float] = {}  # by device, of the last round it reported
+        self.trials: dict[int, Trial] = {}  # by device, of the round under way
 
     def adapter(self) -> AdapterSpec:
         layers = self.context.shape.layers
@@ -85,12 +101,13 @@ class HierFedLoRA(Method[HierFedLoRASection]):
         choices = self.choose(view, numbers)
         whole, steps = self.adapter(), self.context.local_steps
         assignments = []
-        for device, number, examples in zip(view.devices, numbers, view.examples, strict=True):
+        self.trials = {}
+        for device, number, examples in zip(view.devices.tolist(), numbers, view.examples, strict=True):
             inner_rounds, depth = choices[number]
             local_steps = steps * (inner_rounds if self.config.inner_steps == "fixed" else 1)
             weight = self.weight(int(examples))
-            assignments.append(Assignment(int(device), int(number), whole.deepest(depth), local_steps, weight))
-        self.current = {int(device): choices[number] for device, number in zip(view.devices, numbers, strict=True)}
+            assignments.append(Assignment(device, int(number), whole.deepest(depth), local_steps, weight))
+            self.trials[device] = Trial(choices[number], weight)
         return Plan(tuple(assignments), groups_of(view.devices, numbers, [inner for inner, _ in choices]))
 
     def choose(self, view: View, numbers: Ints) -> list[Choice]:
@@ -108,18 +125,41 @@ class HierFedLoRA(Method[HierFedLoRASection]):
         return [grid[index] for index in chosen]
 
     def observe(self, reports: Sequence[DeviceReport]) -> None:
+        """Learn what the choices of the round were worth.
+
+        A choice's drop is the weighted mean, over the devices that made it, of their loss in their previous round less
+        their loss in this one; it counts as 0 where losses rose. Its worth moves towards (drop / first utility) over
+        the weighted mean of that ratio in the round: 1 where losses fell as the first utilities say. Where all made one
+        choice, or no loss fell, there is nothing to compare and worth stays.
+        """
         self.capacity.observe(reports)
-        losses: dict[Choice, list[float]] = defaultdict(list)
-        for report in reports:
-            if np.isfinite(report.loss):
-                losses[self.current[report.device]].append(report.loss)
-        if not losses:
-            return
-        mean = float(np.mean([loss for mine in losses.values() for loss in mine]))
-        for choice, mine in losses.items():
+        known = [report for report in reports if np.isfinite(report.loss)]
+        drops, weights = self._drops(known)
+        self.losses |= {report.device: report.loss for report in known}
+        for choice in sorted({self.trials[report.device].choice for report in known}):
             self.made[choice] = self.made.get(choice, 0) + 1
-            relative = mean / max(float(np.mean(mine)), 1e-9)  # above 1: lower losses than the others in this round
-            self.worth[choice] = self.config.rho * self.worth.get(choice, 1.0) + (1 - self.config.rho) * relative
+        ratios = {choice: max(drop, 0.0) / self._first_utility(choice) for choice, drop in drops.items()}
+        mean = sum(weights[choice] * ratio for choice, ratio in ratios.items()) / max(sum(weights.values()), 1)
+        if len(ratios) < 2 or mean <= 0:
+            return
+        for choice, ratio in ratios.items():
+            before = self.worth.get(choice, 1.0)
+            self.worth[choice] = self.config.rho * before + (1 - self.config.rho) * ratio / mean
+
+    def _drops(self, reports: Sequence[DeviceReport]) -> tuple[dict[Choice, float], dict[Choice, int]]:
+        """The mean drop of loss of every choice made, and the weight of the devices it is the mean of.
+
+        Devices without an earlier loss do not count.
+        """
+        sums: dict[Choice, float] = {}
+        weights: dict[Choice, int] = {}
+        for report in reports:
+            if report.device in self.losses:
+                trial = self.trials[report.device]
+                drop = self.losses[report.device] - report.loss
+                sums[trial.choice] = sums.get(trial.choice, 0.0) + trial.weight * drop
+                weights[trial.choice] = weights.get(trial.choice, 0) + trial.weight
+        return {choice: total / weights[choice] for choice, total in sums.items()}, weights
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -127,6 +167,7 @@ class HierFedLoRA(Method[HierFedLoRASection]):
             "groups": self.standing.state_dict(),
             "worth": [[*choice, worth] for choice, worth in self.worth.items()],
             "made": [[*choice, made] for choice, made in self.made.items()],
+            "losses": {str(device): loss for device, loss in self.losses.items()},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -134,13 +175,18 @@ class HierFedLoRA(Method[HierFedLoRASection]):
         self.standing.load_state_dict(state["groups"])
         self.worth = {(inner, depth): worth for inner, depth, worth in state["worth"]}
         self.made = {(inner, depth): made for inner, depth, made in state["made"]}
+        self.losses = {int(device): loss for device, loss in state["losses"].items()}
 
     def _utility(self, choice: Choice) -> float:
+        """What a round with this choice is expected to gain, and a bonus for choices rarely made."""
+        bonus = sqrt(log(1 + sum(self.made.values())) / (1 + self.made.get(choice, 0)))
+        return self._first_utility(choice) * self.worth.get(choice, 1.0) + self.config.exploration * bonus
+
+    def _first_utility(self, choice: Choice) -> float:
         inner_rounds, depth = choice
         share = depth / self.context.shape.layers
-        first: float = share**self.config.depth_gain * inner_rounds**self.config.frequency_gain
-        bonus = sqrt(log(1 + sum(self.made.values())) / (1 + self.made.get(choice, 0)))
-        return first * self.worth.get(choice, 1.0) + self.config.exploration * bonus
+        gain: float = share**self.config.depth_gain * inner_rounds**self.config.frequency_gain
+        return gain
 
     def _grid(self) -> list[Choice]:
         """Frequencies 1, 2, 4, ... by depths, within the traffic budget; one exchange of one layer is always there."""

@@ -1,10 +1,9 @@
-"""What runs and sweeps leave behind and how runs compare: records, directories, comparison."""
+"""What runs and sweeps leave behind: records and directories."""
 
-from fedray.results.comparison import ComparedRow, ComparedRun, Comparison, Statistic, compare
 from fedray.results.device_accuracy import summarise_devices
 from fedray.results.digest import result_digest
-from fedray.results.fidelity import Fidelity, fidelity
 from fedray.results.records import (
+    AdapterOrigin,
     DeviceAccuracy,
     DeviceRecord,
     Enforced,
@@ -19,20 +18,16 @@ from fedray.results.summary import Split, Status, Steps, Summary, Tally, Target,
 from fedray.results.sweep_directory import SweepDirectory, SweepRecord, expand
 
 __all__ = [
-    "ComparedRow",
-    "ComparedRun",
-    "Comparison",
+    "AdapterOrigin",
     "DeviceAccuracy",
     "DeviceRecord",
     "Enforced",
     "Enforcement",
-    "Fidelity",
     "Progress",
     "RoundRecord",
     "RoundUnderWay",
     "RunDirectory",
     "Split",
-    "Statistic",
     "Status",
     "Steps",
     "Summary",
@@ -41,9 +36,7 @@ __all__ = [
     "Tally",
     "Target",
     "TrainedDeviceRecord",
-    "compare",
     "expand",
-    "fidelity",
     "reached",
     "result_digest",
     "summarise",

@@ -170,3 +170,17 @@ class Progress:
     planned: int
     hosts_lost: int
     passed: float | None = None
+
+
+@dataclass(frozen=True)
+class AdapterOrigin:
+    """adapter/training.json: what made the saved adapter, which is that after the last completed round."""
+
+    fedray_version: str
+    run_id: str
+    scenario: str
+    method: str
+    seed: int
+    rounds: int
+    labels: tuple[str, ...]
+    result_digest: str

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from fedray.errors import UserError
 from fedray.results.records import (
+    AdapterOrigin,
     Progress,
     RoundRecord,
     RoundUnderWay,
@@ -181,6 +182,10 @@ class RunDirectory:
     def write_summary(self, summary: Summary) -> None:
         self._write("summary.json", json.dumps(summary.as_json(), indent=2) + "\n")
 
+    def write_origin(self, origin: AdapterOrigin) -> None:
+        """adapter/training.json, beside the files that peft reads."""
+        self._write("adapter/training.json", json.dumps(asdict(origin), indent=2) + "\n")
+
     def summary(self) -> Summary:
         """summary.json; UserError if it is missing or not one of ours."""
         path = self.path / "summary.json"
@@ -217,6 +222,7 @@ class RunDirectory:
                 yield data
 
     def _write(self, name: str, text: str) -> None:
-        temporary = self.path / f".{name}.tmp"
+        final = self.path / name
+        temporary = final.with_name(f".{final.name}.tmp")
         temporary.write_text(text)
-        os.replace(temporary, self.path / name)
+        os.replace(temporary, final)

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from fedray.analysis.settings import flattened
 from fedray.errors import RunFailedError, RunInterruptedError, UserError
 from fedray.methods import resolved
 from fedray.results import RunDirectory, Summary
-from fedray.results.settings import flattened
 from fedray.runtime.checkpoint import load_checkpoint
 from fedray.runtime.driver import Watcher, execute_on
 from fedray.runtime.experiment import Experiment, TaskData, prepare

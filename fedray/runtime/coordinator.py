@@ -35,7 +35,14 @@ from fedray.runtime.hosts import Hosts, HostShare
 from fedray.runtime.laps import Laps
 from fedray.runtime.messages import Equipment
 from fedray.runtime.pace import pace_of
-from fedray.runtime.reporting import device_records, round_evaluation, round_record, trained_records, under_way
+from fedray.runtime.reporting import (
+    adapter_origin,
+    device_records,
+    round_evaluation,
+    round_record,
+    trained_records,
+    under_way,
+)
 from fedray.runtime.sky import Sky
 from fedray.runtime.wallclock import WallClock
 from fedray.telemetry import Live
@@ -181,7 +188,7 @@ class Coordinator:
             )
             summary = summarise(standing.records, tally, status)
             self.directory.write_summary(summary)  # first: a stopped job has three seconds
-            self._save_adapter(judged)
+            self._save_adapter(judged, summary)
         self.fieldwork.hosts.close()
         self.broadcast.close()
         os.close(self.lock)
@@ -268,10 +275,11 @@ class Coordinator:
         progress = self.fieldwork.progress
         return Live(progress.trained, progress.planned, progress.hosts_lost)
 
-    def _save_adapter(self, state: ServerState) -> None:
+    def _save_adapter(self, state: ServerState, summary: Summary) -> None:
         kit = self.fieldwork.hosts.equipment.kit
         if kit is not None:
             spec, values = as_lora(self.shape, state.spec, state.values)
             model = AdaptedModel(load_weights(build(kit.recipe), kit.weights), kit.shape, spec)
             model.take_up(spec, values)
             model.save(self.directory.adapter, self.experiment.backbone.location)
+            self.directory.write_origin(adapter_origin(self.experiment, summary))

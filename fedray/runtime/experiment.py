@@ -22,7 +22,7 @@ from fedray.learning.partition import partition
 from fedray.learning.tokens import Tokens, tokenise
 from fedray.learning.validation import hold_out
 from fedray.learning.workbench import Kit
-from fedray.methods import Method, MethodContext, build_method, resolved
+from fedray.methods import Method, MethodContext, build_method, method_section, resolved
 from fedray.protocol import Ints, Plan, View
 from fedray.results import Split, Steps
 from fedray.scenario import LoadedScenario, Scenario
@@ -172,6 +172,7 @@ class Experiment:
         if self.data is None:
             return None
         training = self.scenario.training
+        rate = training.optimiser.learning_rate * method_section(self.loaded).learning_rate_multiplier
         return Kit(
             recipe=self.backbone.recipe,
             shape=self.backbone.shape,
@@ -181,7 +182,7 @@ class Experiment:
             shards=self.data.shards,
             held_out=self.data.held_out,
             batch_size=training.batch_size,
-            optimiser=training.optimiser,
+            optimiser=training.optimiser.model_copy(update={"learning_rate": rate}),
             train_head=self.scenario.model.head != "frozen",
             seed=self.scenario.seed,
         )

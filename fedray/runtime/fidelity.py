@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from fedray.analysis import Fidelity, fidelity
 from fedray.errors import RunFailedError
 from fedray.learning.calibration import Calibration, fastest_device
-from fedray.results import Fidelity, RunDirectory, fidelity
+from fedray.results import RunDirectory
 from fedray.runtime.driver import Watcher, execute_on, share_of, shared_session
 from fedray.runtime.experiment import prepare
 from fedray.runtime.opening import default_folder

@@ -8,9 +8,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from fedray.analysis.settings import SETTING, flattened
 from fedray.errors import UserError
 from fedray.methods import resolved
-from fedray.results.settings import SETTING, flattened
 from fedray.runtime.cell_names import CellSettings, canonical, cell_names
 from fedray.scenario import LoadedScenario, load_scenario
 from fedray.scenario.source import Key, parse_source, show

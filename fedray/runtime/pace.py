@@ -61,8 +61,8 @@ class Lockstep:
 class OwnTime:
     """A round is a server step: as soon as enough updates are in, whichever state they started from.
 
-    The method says what each version's updates come to, as if they were all; the schedule says how versions are mixed.
-    Every update weighs the same.
+    The method's fold aggregates the updates of each version, the schedule mixes the versions, and the method applies
+    the mixture as it applies a synchronous round's aggregate.
     """
 
     schedule: Buffered | Asynchronous
@@ -71,8 +71,7 @@ class OwnTime:
     def step(self, round_: int, state: ServerState, sky: Sky, plan: Plan, schedule: Schedule, at: float) -> Step:
         version = round_ - 1
         states = {**sky.versions, version: state}
-        alike = tuple(replace(assignment, weight=1) for assignment in plan.assignments)
-        under_way = take_off(sky.flights, Plan(alike, plan.groups), schedule, version, at)
+        under_way = take_off(sky.flights, self._weighed(plan), schedule, version, at)
         wanted = self.schedule.buffer if isinstance(self.schedule, Buffered) else 1
         landing, left = under_way.land(wanted, at)
         bases = {group.id: states[group.id] for group in landing.plan.groups}
@@ -81,22 +80,20 @@ class OwnTime:
         return Step(landing.plan, landing.schedule, began, bases, after)
 
     def merged(self, round_: int, state: ServerState, step: Step, harvest: Harvest) -> ServerState:
-        refused = {rejected.device for rejected in harvest.rejected}
-        arrived = [one for one in step.schedule.finishing(step.plan) if one.device not in refused]
         arrivals = [
-            Arrival(
-                base=step.bases[version].values,
-                mean=self.method.apply(step.bases[version], fold.result()).values,
-                count=sum(one.group == version for one in arrived),
-                staleness=round_ - 1 - version,
-            )
+            Arrival(step.bases[version].values, fold.result(), staleness=round_ - 1 - version)
             for version, fold in sorted(harvest.folds.items())
         ]
         if not arrivals:
             return state
-        exponent = self.schedule.staleness_exponent
         if isinstance(self.schedule, Buffered):
-            values = buffered(state.values, arrivals, self.schedule.server_learning_rate, exponent)
+            mixture = buffered(state.values, arrivals, self.schedule.server_learning_rate, self.schedule)
         else:
-            values = mixed(state.values, arrivals[0], self.schedule.mixing, exponent)
-        return replace(state, values=values)
+            mixture = mixed(state.values, arrivals[0], self.schedule.mixing, self.schedule)
+        return self.method.apply(state, mixture)
+
+    def _weighed(self, plan: Plan) -> Plan:
+        """The plan with the weights that the schedule gives its updates."""
+        if isinstance(self.schedule, Buffered) and self.schedule.weights == "examples":
+            return plan
+        return replace(plan, assignments=tuple(replace(assignment, weight=1) for assignment in plan.assignments))

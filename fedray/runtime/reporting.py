@@ -7,16 +7,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from fedray import __version__
 from fedray.emulation import Outcome, Schedule
 from fedray.fleet import Fleet, Moment
 from fedray.learning.evaluation import Score, device_accuracies
 from fedray.protocol import Plan
 from fedray.results import (
+    AdapterOrigin,
     DeviceAccuracy,
     DeviceRecord,
     Enforcement,
     RoundRecord,
     RoundUnderWay,
+    Summary,
     TrainedDeviceRecord,
     summarise_devices,
 )
@@ -140,4 +143,18 @@ def round_record(
         validation=evaluation.validation,
         device_accuracy=evaluation.device_accuracy,
         enforcement=enforcement,
+    )
+
+
+def adapter_origin(experiment: Experiment, summary: Summary) -> AdapterOrigin:
+    """What made the adapter of a run that ends with this summary."""
+    return AdapterOrigin(
+        fedray_version=__version__,
+        run_id=summary.run_id,
+        scenario=experiment.scenario.name,
+        method=summary.method,
+        seed=experiment.scenario.seed,
+        rounds=summary.rounds_completed,
+        labels=experiment.data.label_names if experiment.data else (),
+        result_digest=summary.result_digest,
     )

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from fedray.costs import Pricing
 from fedray.methods import MethodContext
+from fedray.methods.base import ParameterError
 from fedray.methods.capacity import CapacityEstimate
 from fedray.methods.fedit import FedIT, FedITSection
 from fedray.methods.legend import Legend, LegendSection, choose_depths, increasing_ranks
@@ -54,21 +55,47 @@ def test_fedits_ablations() -> None:
     assert {assignment.weight for assignment in plan.assignments} == {1}
 
 
-@given(layers=st.integers(1, 40), mean=st.integers(1, 64), data=st.data())
-def test_ranks_never_fall_towards_the_output_and_spend_the_budget_exactly(layers, mean, data) -> None:
-    least = data.draw(st.integers(1, mean))
-    ranks = increasing_ranks(layers, mean, least)
+@settings(deadline=None)
+@given(layers=st.integers(1, 40), mean=st.integers(1, 64), share=st.floats(0.01, 1), data=st.data())
+def test_ranks_never_fall_towards_the_output_and_spend_the_budget_exactly(layers, mean, share, data) -> None:
+    budget = max(layers, int(share * layers * mean))
+    least = data.draw(st.integers(1, budget // layers))
+    ranks = increasing_ranks(layers, budget, least)
     assert list(ranks) == sorted(ranks)
-    assert sum(ranks) == layers * mean
-    assert min(ranks) >= min(least, mean)
+    assert sum(ranks) == budget
+    assert min(ranks) >= least
+
+
+@settings(deadline=None)
+@given(rank=st.integers(1, 64), share=st.floats(0.01, 1), form=st.sampled_from(["increasing", "uniform", "decreasing"]))
+def test_legends_ranks_stay_within_their_budget_or_are_refused(rank, share, form) -> None:
+    method = legend(rank=rank, rank_budget=share, min_rank=1, ranks=form)
+    if share * rank < 1 - 1e-6:
+        with pytest.raises(ParameterError, match=r"rank_budget: allowed: at least"):
+            method.adapter()
+    elif share * rank > 1:
+        assert sum(method.adapter().ranks) <= share * 6 * rank + 1e-6
 
 
 def test_legends_ranks_by_hand() -> None:
-    # mean 8 over 6 layers from 3: slope 2 * (8 - 3) / 5 = 2
-    assert increasing_ranks(6, 8, 3) == (3, 5, 7, 9, 11, 13)
-    assert legend().adapter().ranks == (3, 5, 7, 9, 11, 13)
-    assert legend(ranks="uniform").adapter().ranks == (8,) * 6
-    assert legend(ranks="decreasing").adapter().ranks == (13, 11, 9, 7, 5, 3)
+    # 48 ranks over 6 layers from 3: slope 2 * (8 - 3) / 5 = 2
+    assert increasing_ranks(6, 48, 3) == (3, 5, 7, 9, 11, 13)
+    assert legend(rank_budget=1).adapter().ranks == (3, 5, 7, 9, 11, 13)
+    assert legend(rank_budget=1, ranks="uniform").adapter().ranks == (8,) * 6
+    assert legend(rank_budget=1, ranks="decreasing").adapter().ranks == (13, 11, 9, 7, 5, 3)
+    # 0.75 * 48 = 36 from 3: slope 1.2, so 3, 4.2, 5.4, 6.6, 7.8, 9, cut to 34 in all; the top two take one each
+    assert legend(rank_budget=0.75).adapter().ranks == (3, 4, 5, 6, 8, 10)
+    assert legend(rank_budget=0.75, ranks="uniform").adapter().ranks == (6,) * 6
+    # 0.7 * 10 is 7, although 0.7 * 10 * 6 is 41.99999999999999 in floating point
+    assert sum(legend(rank=10, rank_budget=0.7).adapter().ranks) == 42
+    assert legend(rank_budget=0.7).adapter().scaling == legend(rank_budget=1).adapter().scaling == 2.0
+
+
+def test_a_least_rank_beyond_the_budget_is_refused_by_name() -> None:
+    with pytest.raises(ParameterError, match=r"min_rank: allowed: an integer ≤ 4, rank_budget × rank \(4.8\) rounded"):
+        legend(rank_budget=0.6, min_rank=5).adapter()
+    assert legend(rank_budget=0.6, min_rank=4).adapter().ranks[0] == 4
+    assert legend(rank_budget=0.6, min_rank=5, ranks="uniform").adapter().ranks == (4,) * 6  # has no least rank
 
 
 def test_slower_devices_train_less_deep() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fedray.results.round_devices import columns
 from fedray.results.timeline import segments, timelines
-from tests.results.pages import a_device, spent
+from tests.analysis.pages import a_device, spent
 
 
 def test_inner_rounds_repeat_at_the_pace_of_the_groups_slowest() -> None:

@@ -17,7 +17,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from fedray.results import RunDirectory
-from tests.results.pages import a_device, a_round, a_run
+from tests.analysis.pages import a_device, a_round, a_run
 
 NEW_YEAR = 946_684_800  # 2000-01-01 UTC
 

@@ -2,14 +2,22 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from fedray.adapters import layout_of
 from fedray.errors import RunInterruptedError, UserError
+from fedray.protocol import Plan, ServerState, Update, Values
 from fedray.results import RunDirectory
 from fedray.runtime.experiment import prepare
+from fedray.runtime.messages import Harvest
+from fedray.runtime.pace import OwnTime, Step, pace_of
 from fedray.runtime.rehearsal import rehearse
+from fedray.runtime.sky import Sky
 from fedray.scenario import load_scenario
+from fedray.scenario.schema import Asynchronous, Buffered
+from tests.methods.fleets import PRICING, build
 from tests.runtime.conftest import Watching
 
 BUFFERED = "training.schedule={kind: buffered, buffer: 2}"
@@ -18,10 +26,19 @@ FEDIT = "method={name: fedit, rank: 4, weights: uniform}"
 
 
 @pytest.mark.slow
-def test_a_buffer_of_everybody_is_the_synchronous_run(run, tmp_path: Path) -> None:
-    """Oracle: the mean of six fresh updates is FedAvg's."""
-    lockstep = run(FEDIT, name="lockstep")
-    everybody = run(FEDIT, "training.schedule={kind: buffered, buffer: 6}", name="everybody")
+@pytest.mark.parametrize(
+    ("method", "weights"),
+    [
+        (FEDIT, "uniform"),
+        ("method={name: legend, rank: 4}", "examples"),  # devices of different depths
+        ("method={name: hetlora, rank: 4}", "uniform"),  # weighed by norm, zero-padded
+    ],
+)
+def test_a_buffer_of_everybody_is_the_synchronous_run(method, weights, run, tmp_path: Path) -> None:
+    """Oracle: the mean of six fresh updates is FedAvg's, float by float."""
+    lockstep = run(method, name="lockstep")
+    schedule = f"training.schedule={{kind: buffered, buffer: 6, weights: {weights}}}"
+    everybody = run(method, schedule, name="everybody")
     assert everybody.emulated_seconds == pytest.approx(lockstep.emulated_seconds)
     assert everybody.bytes_up == lockstep.bytes_up
     one, other = (
@@ -55,6 +72,103 @@ def test_steps_are_the_same_bits_on_more_hosts_and_after_an_interruption(schedul
     ends = [record.emulated_seconds for record in rounds]
     assert ends == sorted(ends)
     assert all(record.participants - record.dropped <= (2 if schedule is BUFFERED else 1) for record in rounds)
+
+
+def own_time(method_name: str, schedule: Buffered | Asynchronous, **words) -> OwnTime:
+    return OwnTime(schedule, build(method_name, 6, **words))
+
+
+def server_step(pace: OwnTime, round_: int, state: ServerState, versions: dict[int, tuple[Values, list[Update]]]):
+    """The state after a step in which these updates came back, by the version that their devices started from."""
+    folds = {}
+    for version, (_, updates) in versions.items():
+        folds[version] = pace.method.fold()
+        for update in updates:
+            folds[version].add(update, 1)
+    bases = {version: ServerState(state.spec, base) for version, (base, _) in versions.items()}
+    step = Step(Plan((), ()), None, {}, bases, Sky())  # type: ignore[arg-type]
+    return pace.merged(round_, state, step, Harvest(folds, {}, {}, (), {}))
+
+
+@pytest.mark.parametrize("schedule", [Buffered(kind="buffered"), Asynchronous(kind="asynchronous")])
+def test_a_layer_that_no_device_held_keeps_its_value_whatever_its_base_was(schedule) -> None:
+    """Round 4 takes in an update that started from version 0, where every float was 0; the global adapter is at 1."""
+    pace = own_time("legend", schedule)
+    spec = pace.method.adapter()
+    whole, top = (layout_of(PRICING.shape, one) for one in (spec, spec.deepest(2)))
+    update = Update(0, top, np.full(top.size, 2.0, np.float32))
+    now, old = (np.full(whole.size, value, np.float32) for value in (1.0, 0.0))
+    after = server_step(pace, 4, ServerState(spec, now), {0: (old, [update])}).values
+    moved = np.isin(np.arange(whole.size), whole.positions_of(top))
+    # staleness 3 counts a half: FedBuff adds half of the change of 2, FedAsync goes 0.3 of the way from 1 to 2
+    assert after[moved] == pytest.approx(2.0 if isinstance(schedule, Buffered) else 1.3)
+    assert 0 < moved.sum() < whole.size
+    assert (after[~moved] == 1.0).all()
+
+
+def test_a_step_of_two_versions_moves_each_layer_by_its_holders() -> None:
+    pace = own_time("legend", Buffered(kind="buffered"))
+    spec = pace.method.adapter()
+    whole, top = (layout_of(PRICING.shape, one) for one in (spec, spec.deepest(2)))
+    at = {value: np.full(whole.size, value, np.float32) for value in (0.0, 1.0, 3.0)}
+    deep, shallow = Update(0, whole, at[3.0]), Update(1, top, np.full(top.size, 4.0, np.float32))
+    after = server_step(pace, 4, ServerState(spec, at[1.0]), {3: (at[1.0], [deep]), 0: (at[0.0], [shallow])}).values
+    moved = np.isin(np.arange(whole.size), whole.positions_of(top))
+    assert after[~moved] == pytest.approx(1 + 2)  # the one holder's change, fresh
+    assert after[moved] == pytest.approx(1 + (2 + 0.5 * 4) / 2)
+
+
+def test_hetlora_weighs_by_norm_and_pads_on_its_own_time_too() -> None:
+    """Oracle: its fold over both updates, because both started from the global adapter and staleness is constant."""
+    pace = own_time("hetlora", Buffered(kind="buffered", staleness="constant"))
+    spec = pace.method.adapter()
+    rng = np.random.default_rng(1)
+    layouts = [layout_of(PRICING.shape, spec.truncated_to(rank)) for rank in (2, 6)]
+    updates = [Update(i, one, rng.normal(0, 0.1 + i, one.size).astype(np.float32)) for i, one in enumerate(layouts)]
+    state = ServerState(spec, rng.normal(0, 1, layout_of(PRICING.shape, spec).size).astype(np.float32))
+    together = pace.method.fold()
+    for update in updates:
+        together.add(update, 1)
+    expected = pace.method.apply(state, together.result()).values
+    found = server_step(pace, 4, state, {2: (state.values, [updates[0]]), 3: (state.values, [updates[1]])}).values
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_a_step_in_which_every_update_was_refused_changes_nothing() -> None:
+    pace = own_time("fedit", Buffered(kind="buffered"))
+    state = ServerState(pace.method.adapter(), np.ones(3, np.float32))
+    assert server_step(pace, 4, state, {}) is state
+
+
+def test_a_buffer_weighs_updates_alike_or_by_examples(small_scenario: Path) -> None:
+    for weights, word in ((False, "uniform"), (True, "examples")):
+        schedule = f"training.schedule={{kind: buffered, buffer: 6, weights: {word}}}"
+        experiment = prepare(load_scenario(small_scenario, ("method={name: fedit, rank: 4}", schedule)))
+        method, moment = experiment.method(), experiment.fleet.first_moment()
+        plan = experiment.planned(method, experiment.view(1, moment, []))
+        pace = pace_of(experiment.scenario.training.schedule, method)
+        state = ServerState(method.adapter(), np.zeros(0, np.float32))
+        step = pace.step(1, state, Sky(), plan, experiment.schedule(1, plan, moment), moment.seconds)
+        expected = experiment.examples[[one.device for one in step.plan.assignments]].tolist() if weights else [1] * 6
+        assert [one.weight for one in step.plan.assignments] == expected
+        assert not weights or len(set(expected)) > 1
+
+
+@pytest.mark.parametrize(
+    ("schedule", "said"),
+    [
+        ("{kind: buffered, hinge_delay: 2}", "hinge_delay: given 2; allowed: none unless staleness is hinge"),
+        ("{kind: asynchronous, staleness: hinge, staleness_exponent: 1.0}", "none unless staleness is polynomial"),
+        ("{kind: asynchronous, staleness: constant, hinge_slope: 1.0}", "hinge_slope: given 1; allowed: none unless"),
+        ("{kind: asynchronous, staleness: linear}", "given 'linear'; allowed: 'polynomial' | 'hinge' | 'constant'"),
+        ("{kind: asynchronous, weights: examples}", "unknown key"),
+    ],
+)
+def test_a_parameter_of_another_staleness_is_refused(schedule, said, small_scenario: Path) -> None:
+    with pytest.raises(UserError, match=r"training\.schedule") as raised:
+        load_scenario(small_scenario, [f"training.schedule={schedule}"])
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
 
 
 def test_a_plan_shows_the_devices_of_a_server_step(small_scenario: Path) -> None:

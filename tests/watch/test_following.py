@@ -13,7 +13,7 @@ import pytest
 from fedray.errors import UserError
 from fedray.results import Progress, RoundUnderWay, RunDirectory, TrainedDeviceRecord
 from fedray.watch import Follower, Gallery
-from tests.results.pages import a_device, a_round, a_run
+from tests.analysis.pages import a_device, a_round, a_run
 
 FLEET = """
 schema_version: 1

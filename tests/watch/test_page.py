@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fedray.results import Progress, RoundUnderWay, RunDirectory, TrainedDeviceRecord
-from tests.results.pages import a_device, a_round, a_run
+from tests.analysis.pages import a_device, a_round, a_run
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")

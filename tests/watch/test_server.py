@@ -14,7 +14,7 @@ import pytest
 
 from fedray.errors import UserError
 from fedray.watch.server import is_loopback
-from tests.results.pages import a_round, a_run
+from tests.analysis.pages import a_round, a_run
 
 
 def ask(address: str, path: str, **headers: str) -> tuple[int, http.client.HTTPMessage, bytes]:

@@ -8,7 +8,7 @@ from rich.console import Console
 from fedray.results import Progress, RoundUnderWay
 from fedray.watch import Gallery
 from fedray.watch.terminal import followed, picture
-from tests.results.pages import a_device, a_run
+from tests.analysis.pages import a_device, a_run
 
 
 def drawn(gallery: Gallery, number: int) -> str:

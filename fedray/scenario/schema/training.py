@@ -44,28 +44,54 @@ class Synchronous(Section):
     kind: Literal["synchronous"]
 
 
-class Buffered(Section):
+class StalenessDiscount(Section):
+    """What an update counts whose device started `staleness` server steps ago (FedAsync, arXiv 1903.03934)."""
+
+    staleness: Literal["polynomial", "hinge", "constant"] = Field(
+        "polynomial",
+        description="polynomial: (1 + staleness)^-staleness_exponent; hinge: 1 up to hinge_delay, then "
+        "1 / (hinge_slope * (staleness - hinge_delay) + 1); constant: 1.",
+    )
+    staleness_exponent: float = Field(0.5, ge=0, le=LARGEST, description="Of polynomial.")
+    hinge_slope: float = Field(10.0, ge=0, le=LARGEST, description="Of hinge; FedAsync's a.")
+    hinge_delay: Annotated[int, Field(ge=0, le=LARGEST)] = Field(4, description="Of hinge, server steps; FedAsync's b.")
+
+    @model_validator(mode="after")
+    def _used(self) -> "StalenessDiscount":
+        of = {"staleness_exponent": "polynomial", "hinge_slope": "hinge", "hinge_delay": "hinge"}
+        for name, rule in of.items():
+            given = getattr(self, name)
+            if rule != self.staleness and given != type(self).model_fields[name].default:
+                raise ValueError(f"{name}: given {given:g}; allowed: none unless staleness is {rule}")
+        return self
+
+
+class Buffered(StalenessDiscount):
     """Semi-asynchronous (FedBuff): the server steps once `buffer` updates are in; the others go on meanwhile.
 
-    A round is one such step. An update counts (1 + staleness)^-staleness_exponent, staleness being the steps since its
-    device started; that device starts again after the step. `training.participants` are under way at a time.
+    A round is one such step. A device starts again after the step that takes in its update.
+    `training.participants` are under way at a time. Each float moves by the mean change, discounted for staleness, of
+    the updates that hold it.
     """
 
     kind: Literal["buffered"]
     buffer: Positive = 10
     server_learning_rate: float = Field(1.0, gt=0, le=LARGEST)
-    staleness_exponent: float = Field(0.5, ge=0, le=LARGEST)
+    weights: Literal["uniform", "examples"] = Field(
+        "uniform",
+        description="uniform: every update of a step weighs the same, as in FedBuff; examples: as the method's own "
+        "weights say, as in a synchronous round. An update that its method weighs by norm (hetlora) is in both.",
+    )
 
 
-class Asynchronous(Section):
-    """Every update is a server step of its own (FedAsync): the global adapter moves towards it by a share.
+class Asynchronous(StalenessDiscount):
+    """Every update is a server step of its own (FedAsync): the layers it holds move towards it by a share.
 
-    The share is mixing * (1 + staleness)^-staleness_exponent. A round is one such step.
+    The share is `mixing`, discounted for staleness. A round is one such step.
     """
 
     kind: Literal["asynchronous"]
     mixing: float = Field(0.6, gt=0, le=1)
-    staleness_exponent: float = Field(0.5, ge=0, le=LARGEST)
 
 
 RoundSchedule = Annotated[Synchronous | Buffered | Asynchronous, Field(discriminator="kind")]

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 
+from fedray.analysis.experiments import MemoryLoss
+from fedray.analysis.report.markup import Element, element
+from fedray.analysis.report.reading import ReportedRun
+from fedray.analysis.targets import Attempt
+from fedray.analysis.text import TextTable
 from fedray.results.quantities import duration, size
 from fedray.results.records import RoundRecord
-from fedray.results.report.markup import Element, element
-from fedray.results.report.reading import ReportedRun
-from fedray.results.summary import Target
 
 RESULTS = (
     "run, result digest (SHA-256)",
@@ -20,7 +22,7 @@ RESULTS = (
     "energy",
     "peak memory of a device",
     "to target: time, bytes, round",
-    "speed-up",
+    "lost to memory",
 )
 WORDS = RESULTS[:2]
 ROUNDS = (
@@ -48,6 +50,21 @@ def results_table(runs: Sequence[ReportedRun]) -> Element:
     return element("table", head, element("tbody", *(_result(run) for run in runs)), class_="results")
 
 
+def comparison_table(table: TextTable) -> Element:
+    """A table of the comparison, its title above it and its notes below."""
+    head = element("thead", element("tr", *(element("th", name, scope="col") for name in table.headings)))
+    rows = []
+    for first, *others in table.rows:
+        cells = [_cell(name, lines) for name, lines in zip(table.headings[1:], others, strict=True)]
+        rows.append(element("tr", element("th", " ".join(first), scope="row", class_="word"), *cells))
+    return element(
+        "div",
+        element("h3", table.title),
+        element("table", head, element("tbody", *rows), class_="results"),
+        *(element("p", note, class_="soft") for note in table.notes),
+    )
+
+
 def rounds_table(run: ReportedRun) -> Element:
     """One row per round."""
     rows = [element("tr", *(element("td", text) for text in _round(record))) for record in run.rounds]
@@ -68,7 +85,7 @@ def _result(run: ReportedRun) -> Element:
         (f"{summary.energy_joules / 1000:.1f} kJ",),
         (size(summary.peak_memory_bytes),),
         _target(compared.target),
-        (f"{compared.speed_up:.2f}×" if compared.speed_up is not None else "–",),
+        _memory(compared.memory),
     )
     return element(
         "tr",
@@ -85,10 +102,18 @@ def _kind(name: str) -> dict[str, str]:
     return {"class_": "word"} if name in WORDS else {}
 
 
-def _target(target: Target | None) -> tuple[str, ...]:
+def _target(target: Attempt | None) -> tuple[str, ...]:
     if target is None:
         return ("–",)
-    return duration(target.emulated_seconds), size(target.bytes), f"round {target.round}"
+    if not target.reached:
+        return ("missed",)
+    return duration(target.spent.emulated_seconds), size(target.spent.bytes), f"round {target.spent.round}"
+
+
+def _memory(lost: MemoryLoss) -> tuple[str, ...]:
+    if not lost.per_round:
+        return ("0",)
+    return f"{lost.per_round:.1f} a round", f"{lost.never_finished} never in"
 
 
 def _round(record: RoundRecord) -> tuple[str, ...]:

@@ -9,17 +9,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fedray.analysis import Criteria
+from fedray.analysis.report.gantt import MOST_ROWS
 from fedray.results import Tally, TrainedDeviceRecord, summarise
 from fedray.results.divergence import label_divergence
-from fedray.results.report.gantt import MOST_ROWS
 from fedray.results.thinning import evenly
-from tests.results.pages import a_device, a_round, a_run, numbers, read, spent
+from tests.analysis.pages import a_device, a_round, a_run, numbers, read, spent
 
 
 def test_accuracy_is_drawn_against_time_and_bytes_with_the_round_that_reached_the_target(tmp_path: Path) -> None:
-    rounds = [a_round(1, 8, 0.4), replace(a_round(2, 8), accuracy=None), a_round(3, 8, 0.7), a_round(4, 8, 0.8)]
+    rounds = [
+        a_round(1, 8, 0.4),
+        replace(a_round(2, 8), accuracy=None, score=None),
+        a_round(3, 8, 0.7),
+        a_round(4, 8, 0.8),
+    ]
     slow, fast = a_run(tmp_path / "slow", rounds=rounds), a_run(tmp_path / "fast", method="fedit")
-    page = read([slow, fast], target=0.65)
+    page = read([slow, fast], Criteria(target=0.65, hold=1))
     time_, traffic = page.figures[:2]
     lines = [trace for trace in time_.views[0]["data"] if "lines" in trace["mode"]]
     assert [line["meta"] for line in lines] == ["slow", "fast"]
@@ -29,8 +35,33 @@ def test_accuracy_is_drawn_against_time_and_bytes_with_the_round_that_reached_th
     stars = [trace for trace in time_.views[0]["data"] if trace["mode"] == "markers"]
     assert [(star["x"], star["y"]) for star in stars] == [([30], [0.7]), ([20], [0.7])]
     assert time_.views[0]["layout"]["shapes"][0]["y0"] == 0.65
-    assert len(read([slow, fast], target=0.75).figures[0].views[0]["data"]) == 4
-    assert len(read([slow, fast], target=0.99).figures[0].views[0]["data"]) == 2
+    assert len(read([slow, fast], Criteria(target=0.75, hold=1)).figures[0].views[0]["data"]) == 4
+    assert len(read([slow, fast], Criteria(target=0.99, hold=1)).figures[0].views[0]["data"]) == 2
+
+
+def test_the_majority_baseline_is_a_dotted_line(tmp_path: Path) -> None:
+    figure = read([a_run(tmp_path / "run", majority=0.45)]).figures[0]
+    (line,) = figure.views[0]["layout"]["shapes"]
+    assert (line["y0"], line["line"]["dash"]) == (0.45, "dot")
+    assert "always giving the most frequent label (0.450)" in figure.caption
+
+
+def test_the_robustness_grid_is_a_heat_map(tmp_path: Path) -> None:
+    text = "schema_version: 1\nmethod: {{name: {}}}\nfleet: {{faults: {{dropout: {}}}}}\n"
+    runs = [
+        a_run(
+            tmp_path / f"{method}-{dropout}",
+            scenario=text.format(method, dropout),
+            method=method,
+            rounds=[a_round(1, 8, accuracy)],
+        )
+        for method, dropout, accuracy in (("fedit", 0.0, 0.8), ("fedit", 0.5, 0.6), ("legend", 0.0, 0.9))
+    ]
+    figure = read(runs, Criteria(protocol="robustness")).figure("Final test accuracy by method")
+    (cells,) = figure.views[0]["data"]
+    assert (cells["x"], cells["y"]) == (["0.0", "0.5"], ["fedit", "legend"])
+    assert cells["z"] == [[0.8, 0.6], [0.9, None]]
+    assert cells["text"] == [["0.800", "0.600"], ["0.900", ""]]
 
 
 def test_runs_that_differ_by_seed_only_share_a_colour_and_a_legend(tmp_path: Path) -> None:
@@ -44,7 +75,7 @@ def test_runs_that_differ_by_seed_only_share_a_colour_and_a_legend(tmp_path: Pat
 
 
 def test_a_run_that_was_never_evaluated_has_a_page_without_accuracy(tmp_path: Path) -> None:
-    page = read([a_run(tmp_path / "run", rounds=[replace(a_round(1, 8), accuracy=None)])])
+    page = read([a_run(tmp_path / "run", rounds=[replace(a_round(1, 8), accuracy=None, score=None)])])
     assert "No round was evaluated" in page.text
     assert not [figure for figure in page.figures if "Accuracy" in figure.caption]
 

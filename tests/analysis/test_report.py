@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fedray.analysis import Budget, Criteria
+from fedray.analysis.report import write_report
+from fedray.analysis.report.look import words
+from fedray.analysis.report.markup import data_script, document
 from fedray.errors import UserError
 from fedray.results import RunDirectory, TrainedDeviceRecord
-from fedray.results.report import write_report
-from fedray.results.report.look import words
-from fedray.results.report.markup import data_script, document
-from tests.results.pages import a_device, a_round, a_run, read
+from tests.analysis.pages import a_device, a_round, a_run, read
 
 TAGS = re.findall(
     r"\w+",
@@ -139,14 +140,34 @@ def test_the_table_says_what_every_run_came_to(tmp_path: Path) -> None:
         ["2.0", "s"],
         ["0.0", "kJ"],
         ["3.0", "GB"],
-        ["20.0", "s", "48.0", "kB", "round", "2"],
-        ["1.00×"],
+        ["–"],
+        ["0"],
     ]
     assert other[4].split() == ["0.700", "0.900"]
-    assert other[-1].split() == ["2.00×"]
-    assert "0.800, the highest that every run reached" in page.text
-    unreached = read([first, second], target=0.85).rows
-    assert (unreached[1][-2].split(), unreached[1][-1].split()) == (["–"], ["–"])
+    assert "No target was given" in page.text
+    aimed = read([first, second], Criteria(target=0.8, hold=1))
+    assert [row[-2].split() for row in aimed.rows[1:3]] == [
+        ["20.0", "s", "48.0", "kB", "round", "2"],
+        ["10.0", "s", "24.0", "kB", "round", "1"],
+    ]
+    assert "Target: 0.800." in aimed.text
+    assert [row[-2].split() for row in read([first, second], Criteria(target=0.85, hold=2)).rows[1:3]] == [
+        ["missed"]
+    ] * 2
+
+
+def test_the_page_has_the_tables_of_the_comparison(tmp_path: Path) -> None:
+    first = a_run(tmp_path / "first", rounds=[a_round(1, 8, 0.4), a_round(2, 8, 0.8)], majority=0.3)
+    second = a_run(tmp_path / "second", rounds=[a_round(1, 8, 0.9), a_round(2, 8, 0.7)], method="fedit")
+    page = read([first, second], Criteria(target=0.8, hold=1))
+    for word in ("cost to the target", "against legend", "per round × rounds", "has accuracy 0.300"):
+        assert word in page.text
+    (row,) = [row for row in page.rows if row[0].startswith("fedit") and "2.00×" in " ".join(row)]
+    assert row[2].split() == ["1.00", "×", "2.00"]
+    assert "quality under a budget" in read([first, second], Criteria(budgets=(Budget("seconds", 10),))).text
+    low = read([first, second], Criteria(target=0.3, hold=1)).text
+    assert "no speed-ups to it are shown" in low
+    assert "per round × rounds" not in low
 
 
 def test_controls_can_be_reached_without_a_mouse(tmp_path: Path) -> None:
@@ -198,7 +219,7 @@ def test_files_that_are_not_ours_are_one_plain_error(name, content, tmp_path: Pa
     run = a_run(tmp_path / "run", shards=[[1, 1]] * 8)
     (run.path / name).write_text(content)
     with pytest.raises(UserError, match=re.escape(str(run.path))):
-        write_report([run], tmp_path / "page.html", None)
+        write_report([run], tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()
 
 
@@ -256,8 +277,8 @@ def test_a_page_is_replaced_only_by_a_whole_one(tmp_path: Path, monkeypatch) -> 
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", full)
         with pytest.raises(UserError, match="No space left"):
-            write_report([run], path, None)
+            write_report([run], path)
     assert path.read_text() == "the old page"
     assert [child.name for child in tmp_path.iterdir() if child.name.startswith(".")] == []
-    write_report([run], path, None)
+    write_report([run], path)
     assert path.read_text().startswith("<!doctype html>")

@@ -7,9 +7,9 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from fedray.results.report import look
-from fedray.results.report.look import Chart, Unit, View
-from fedray.results.report.reading import ReportedRun
+from fedray.analysis.report import look
+from fedray.analysis.report.look import Chart, Unit, View
+from fedray.analysis.report.reading import ReportedRun
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "pentagon", "hexagon", "hourglass", "bowtie")
 MARKED_ROUNDS = 40  # with more, the marks would hide the line
@@ -25,7 +25,15 @@ class _Price:
     so_far: Callable[[ReportedRun], Sequence[float]]
 
 
-def accuracy_charts(runs: Sequence[ReportedRun], target: float | None) -> list[Chart]:
+@dataclass(frozen=True)
+class Levels:
+    """Accuracies that a line across the figure marks: the target for all runs, and the majority baseline."""
+
+    target: float | None
+    majority: float | None
+
+
+def accuracy_charts(runs: Sequence[ReportedRun], levels: Levels) -> list[Chart]:
     """Accuracy against emulated time and against traffic; nothing if no round was evaluated."""
     if all(record.accuracy is None for run in runs for record in run.rounds):
         return []
@@ -41,7 +49,7 @@ def accuracy_charts(runs: Sequence[ReportedRun], target: float | None) -> list[C
         look.byte_unit(max(_traffic(run)[-1] for run in runs)),
         _traffic,
     )
-    return [_accuracy_chart(runs, target, seconds), _accuracy_chart(runs, target, traffic)]
+    return [_accuracy_chart(runs, levels, seconds), _accuracy_chart(runs, levels, traffic)]
 
 
 def round_chart(runs: Sequence[ReportedRun]) -> Chart:
@@ -71,7 +79,7 @@ def round_chart(runs: Sequence[ReportedRun]) -> Chart:
     return Chart("Round length and waiting", caption, (View("all rounds", drawn),))
 
 
-def _accuracy_chart(runs: Sequence[ReportedRun], target: float | None, price: _Price) -> Chart:
+def _accuracy_chart(runs: Sequence[ReportedRun], levels: Levels, price: _Price) -> Chart:
     unit = price.unit
     hover = f"%{{meta}}<br>round %{{customdata}}: accuracy %{{y:.3f}} at %{{x:.4~g}} {unit.name}<extra></extra>"
     parts = [
@@ -88,26 +96,40 @@ def _accuracy_chart(runs: Sequence[ReportedRun], target: float | None, price: _P
         "xaxis": look.axis(f"{price.name} ({unit.name})", rangemode="tozero"),
         "yaxis": look.axis("accuracy (share of test examples)"),
     }
-    if target is not None:
-        parts.append(f"Dashed line: the target accuracy of {target:.3f}; star: the round that reached it.")
-        traces += [star for run in runs for star in _star(run, price)]  # above every line
-        line = {"dash": "dash", "width": 1, "color": look.INK}
-        across = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": target, "y1": target, "layer": "below"}
-        layout["shapes"] = [{**across, "line": line}]
-        beside = {"x": 1, "xref": "paper", "xanchor": "left", "xshift": 5, "align": "left", "showarrow": False}
-        layout["annotations"] = [{"text": f"target<br>{target:.3f}", "y": target, "font": {"size": 11}, **beside}]
+    stars = [star for run in runs for star in _star(run, price)]
+    if levels.target is not None:
+        parts.append(f"Dashed line: the target of {levels.target:.3f}, to which scores are held.")
+    if stars:
+        parts.append("Star: the round in which a run reached its target.")
+    if levels.majority is not None:
+        parts.append(f"Dotted line: always giving the most frequent label ({levels.majority:.3f}).")
+    traces += stars  # above every line
+    layout |= _across(levels)
     if len({run.row for run in runs}) < len(runs):
         parts.append("Runs that differ by seed only share a colour.")
-    drawn = look.drawing(traces, 380, {"r": 56}, **layout)
+    drawn = look.drawing(traces, 380, {"r": 62}, **layout)
     return Chart(f"Accuracy against {price.name}", " ".join(parts), (View("all rounds", drawn),))
+
+
+def _across(levels: Levels) -> dict[str, Any]:
+    """A line across the figure, and its name beside it, for every level there is."""
+    lines, names = [], []
+    for name, level, dash in (("target", levels.target, "dash"), ("majority", levels.majority, "dot")):
+        if level is None:
+            continue
+        across = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": level, "y1": level, "layer": "below"}
+        lines.append({**across, "line": {"dash": dash, "width": 1, "color": look.INK}})
+        beside = {"x": 1, "xref": "paper", "xanchor": "left", "xshift": 5, "align": "left", "showarrow": False}
+        names.append({"text": f"{name}<br>{level:.3f}", "y": level, "font": {"size": 11}, **beside})
+    return {"shapes": lines, "annotations": names} if lines else {}
 
 
 def _star(run: ReportedRun, price: _Price) -> list[go.Scatter]:
     """The round that reached the target, if one did."""
     goal = run.compared.target
-    if goal is None:
+    if goal is None or not goal.reached:
         return []
-    index = next(i for i, record in enumerate(run.rounds) if record.round == goal.round)
+    index = next(i for i, record in enumerate(run.rounds) if record.round == goal.spent.round)
     return [
         go.Scatter(
             x=[price.so_far(run)[index] / price.unit.divisor],
@@ -117,7 +139,7 @@ def _star(run: ReportedRun, price: _Price) -> list[go.Scatter]:
             showlegend=False,
             mode="markers",
             marker={"symbol": "star", "size": 17, "color": _colour(run), "line": {"color": "white", "width": 1.5}},
-            hovertemplate=f"%{{meta}}<br>target reached in round {goal.round}<extra></extra>",
+            hovertemplate=f"%{{meta}}<br>target reached in round {goal.spent.round}<extra></extra>",
         )
     ]
 

@@ -6,11 +6,11 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.basedatatypes import BaseTraceType
 
+from fedray.analysis.report import look
+from fedray.analysis.report.look import Chart, View
+from fedray.analysis.report.reading import ReportedRun
 from fedray.protocol import Floats, Ints
 from fedray.results.records import RoundRecord
-from fedray.results.report import look
-from fedray.results.report.look import Chart, View
-from fedray.results.report.reading import ReportedRun
 from fedray.results.round_devices import RoundDevices
 from fedray.results.thinning import evenly
 from fedray.results.timeline import segments

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from fedray.analysis.comparison import DEFAULT, compare
+from fedray.analysis.criteria import Criteria
+from fedray.analysis.report.page import report_page
+from fedray.analysis.report.reading import read_runs
 from fedray.errors import UserError
-from fedray.results.comparison import compare
 from fedray.results.files import replace_file
-from fedray.results.report.page import report_page
-from fedray.results.report.reading import read_runs
 from fedray.results.run_directory import RunDirectory
 
 __all__ = ["report_path", "write_report"]
@@ -22,17 +23,13 @@ def report_path(runs: Sequence[RunDirectory], given: Path | None) -> Path:
     return runs[0].path / "report.html"
 
 
-def write_report(runs: Sequence[RunDirectory], path: Path, target: float | None) -> None:
+def write_report(runs: Sequence[RunDirectory], path: Path, criteria: Criteria = DEFAULT) -> None:
     """Write the page; a page that is there is replaced once the new one is complete.
-
-    `target` is the accuracy to reach; None takes the highest that every run reached.
 
     Raises
     ------
     UserError
-        for a folder that is no run, a run without a completed round, a target that is no share, or a file that
-        cannot be written.
+        as from `compare`; for a run without a completed round, and for a file that cannot be written.
     """
-    comparison = compare(runs, target)
-    html = report_page(read_runs(comparison), comparison, target is not None)
-    replace_file(path, html, "the report")
+    comparison = compare(runs, criteria)
+    replace_file(path, report_page(read_runs(comparison), comparison), "the report")

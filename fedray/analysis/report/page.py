@@ -6,29 +6,31 @@ from importlib.resources import files
 
 from plotly.offline import get_plotlyjs
 
-from fedray.results.comparison import Comparison
+from fedray.analysis.comparison import Comparison
+from fedray.analysis.report.curves import Levels, accuracy_charts, round_chart
+from fedray.analysis.report.gantt import gantt_chart
+from fedray.analysis.report.grids import grid_chart
+from fedray.analysis.report.heatmaps import heat_charts
+from fedray.analysis.report.look import Chart
+from fedray.analysis.report.markup import Element, data_script, document, element
+from fedray.analysis.report.mixes import mix_chart
+from fedray.analysis.report.reading import ReportedRun
+from fedray.analysis.report.tables import comparison_table, results_table, rounds_table
+from fedray.analysis.tables import comparison_tables, target_words
 from fedray.results.quantities import duration
-from fedray.results.report.curves import accuracy_charts, round_chart
-from fedray.results.report.gantt import gantt_chart
-from fedray.results.report.heatmaps import heat_charts
-from fedray.results.report.look import Chart
-from fedray.results.report.markup import Element, data_script, document, element
-from fedray.results.report.mixes import mix_chart
-from fedray.results.report.reading import ReportedRun
-from fedray.results.report.tables import results_table, rounds_table
 
 OUTWARD = re.compile(r"((?:src|href)=[\"'`])https?://")
 
 
-def report_page(runs: Sequence[ReportedRun], comparison: Comparison, target_was_given: bool) -> str:
+def report_page(runs: Sequence[ReportedRun], comparison: Comparison) -> str:
     """The whole report as one HTML document that needs nothing but itself."""
     names = ", ".join(run.name for run in runs)
     title = f"Run {names}" if len(runs) == 1 else f"{len(runs)} runs compared"
     figures = _Figures(runs)
     body = [
         element("header", element("h1", title), element("p", _outline(runs), class_="soft"), _reality(runs)),
-        _results(runs, comparison, target_was_given),
-        _together(runs, comparison.target_accuracy, figures),
+        _results(runs, comparison),
+        _together(runs, comparison, figures),
         *(_by_itself(run, figures) for run in runs),
         element("noscript", element("p", "The figures are drawn by this page's own script; the tables are not.")),
     ]
@@ -125,10 +127,12 @@ def _note(runs: Sequence[ReportedRun]) -> str:
     return f"{note}; costs are {costs}, for which a small stand-in was trained."
 
 
-def _together(runs: Sequence[ReportedRun], target: float | None, figures: _Figures) -> Element:
-    charts = accuracy_charts(runs, target)
+def _together(runs: Sequence[ReportedRun], comparison: Comparison, figures: _Figures) -> Element:
+    target = comparison.target.score if comparison.target else None
+    charts = accuracy_charts(runs, Levels(target, comparison.majority_accuracy))
     absent = [] if charts else [element("p", "No round was evaluated, so there is no accuracy to draw.")]
-    drawn = [figures.figure(chart, runs) for chart in [*charts, round_chart(runs)]]
+    grids = [grid_chart(comparison.grid)] if comparison.grid else []
+    drawn = [figures.figure(chart, runs) for chart in [*grids, *charts, round_chart(runs)]]
     return element("section", element("h2", "Accuracy, time and traffic"), *absent, *drawn)
 
 
@@ -167,36 +171,20 @@ def _scrolling(table: Element, label: str) -> Element:
     return element("div", table, class_="scroll", tabindex="0", role="region", aria_label=label)
 
 
-def _results(runs: Sequence[ReportedRun], comparison: Comparison, target_was_given: bool) -> Element:
-    target = comparison.target_accuracy
-    if target is None:
-        parts = ["No target accuracy: not every run was evaluated."]
-    else:
-        origin = (
-            "" if target_was_given else ", the highest that every run reached" if len(runs) > 1 else ", its highest"
-        )
-        parts = [f"Target accuracy: {target:.3f}{origin}."]
-    if len(runs) > 1:
-        parts.append(
-            f"Speed-up: the emulated time to the target of {comparison.baseline} with the same seed, over this run's."
-        )
+def _results(runs: Sequence[ReportedRun], comparison: Comparison) -> Element:
+    target = target_words(comparison)
+    parts = [f"{target[0].upper()}{target[1:]}." if target else "No target was given."]
+    if comparison.no_ratios:
+        parts.append(f"{comparison.no_ratios[0].upper()}{comparison.no_ratios[1:]}.")
     parts.append("Bytes count in powers of 1,000; accuracy is a share of the evaluated test examples.")
     return element(
         "section",
         element("h2", "Results"),
         element("p", " ".join([*parts, _note(runs)])),
-        *(element("p", element("b", "Not one task: "), text) for text in _unlike(comparison)),
+        *(element("p", element("b", "With care: "), f"{warning}.") for warning in comparison.warnings),
         results_table(runs),
+        *map(comparison_table, comparison_tables(comparison)),
     )
-
-
-def _unlike(comparison: Comparison) -> list[str]:
-    """What makes these runs poor to compare, if anything does."""
-    if not comparison.differing:
-        return []
-    return [
-        f"these runs differ in their {_listed(comparison.differing)}, so it is not their methods alone that differ."
-    ]
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from fedray.analysis import fidelity
 from fedray.display import fidelity_tables
 from fedray.errors import UserError
-from fedray.results import Enforced, Enforcement, RunDirectory, TrainedDeviceRecord, fidelity, summarise
+from fedray.results import Enforced, Enforcement, RunDirectory, TrainedDeviceRecord, summarise
 from tests.results.test_results import DEVICE, TALLY, a_round
 
 EXACT = Enforced(2.0, 1.0, 3.0, 6.0, 0, 5000)  # what DEVICE was planned to take

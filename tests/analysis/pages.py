@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from fedray.analysis import Criteria
+from fedray.analysis.report import write_report
 from fedray.results import DeviceRecord, RoundRecord, RunDirectory, Tally, TrainedDeviceRecord, summarise
-from fedray.results.report import write_report
+
+NOTHING = Criteria()
 
 
 def a_device(number: int, **changes: object) -> DeviceRecord:
@@ -43,8 +46,9 @@ def spent(down: float, compute: float, up: float) -> dict[str, float]:
 def a_round(number: int, devices: int, accuracy: float | None = None) -> RoundRecord:
     reached = 0.5 + number / 10 if accuracy is None else accuracy
     return RoundRecord(
-        number, 10.0 * number, 10.0, 2.0, reached, 1.0, 1000 * devices, 2000 * devices, 9.0, devices, 0, 0, 2, 2.5, 5.0
-    )
+        number, 10.0 * number, 10.0, 2.0, reached, 1.0, 1000 * devices, 2000 * devices, 9.0, devices, 0, 0, 2, 2.5, 5.0,
+        score=reached,
+    )  # fmt: skip
 
 
 def a_run(
@@ -57,6 +61,7 @@ def a_run(
     shards: list[list[int]] | None = None,
     method: str = "legend",
     twin: str | None = None,
+    majority: float | None = None,
 ) -> RunDirectory:
     """Three rounds of eight devices in two groups, or as given."""
     devices = [a_device(number) for number in range(8)] if devices is None else devices
@@ -70,7 +75,7 @@ def a_run(
     for record in rounds:
         run.append_devices([TrainedDeviceRecord(record.round, one, 0.5, None) for one in devices], len(devices))
         run.append_round(record)
-    tally = Tally("run", method, len(devices), 60.0, 3 * 10**9, "d1ge57", None, twin)
+    tally = Tally("run", method, len(devices), 60.0, 3 * 10**9, "d1ge57", None, majority_accuracy=majority, twin=twin)
     run.write_summary(summarise(rounds, tally, "completed"))
     return run
 
@@ -150,9 +155,9 @@ class Page(HTMLParser):
         return found
 
 
-def read(runs: list[RunDirectory], target: float | None = None) -> Page:
+def read(runs: list[RunDirectory], criteria: Criteria = NOTHING) -> Page:
     path = runs[0].path.parent / "page.html"
-    write_report(runs, path, target)
+    write_report(runs, path, criteria)
     return Page(path.read_text())
 
 

@@ -3,11 +3,11 @@
 import numpy as np
 import plotly.graph_objects as go
 
+from fedray.analysis.report import look
+from fedray.analysis.report.look import Chart, View
+from fedray.analysis.report.reading import ReportedRun, Shards
 from fedray.protocol import Floats
 from fedray.results.divergence import label_divergence
-from fedray.results.report import look
-from fedray.results.report.look import Chart, View
-from fedray.results.report.reading import ReportedRun, Shards
 from fedray.results.thinning import evenly
 
 MOST_GROUPS = 40
