@@ -90,8 +90,8 @@ def _method(value: object) -> _Text:
     if not isinstance(value, dict):
         return _word(value)
     name = value.get("name")
-    known = isinstance(name, str) and name in METHODS
-    defaults = METHODS[name].section.model_validate({"name": name}).model_dump(mode="json") if known else {}
+    method = METHODS.get(name) if isinstance(name, str) else None
+    defaults = method.section.model_validate({"name": name}).model_dump(mode="json") if method else {}
     mine = [(key, item) for key, item in sorted(value.items()) if key != "name" and defaults.get(key) != item]
     return _joined([_word(name), *(_setting(key, item) for key, item in mine)])
 
