@@ -36,7 +36,8 @@ def texts(tmp_path: Path, two_layers: Path) -> Path:
     path = tmp_path / "scenario.yaml"
     path.write_text(
         f"schema_version: 1\nmodel: {{backbone: {two_layers}}}\ntraining: {{rounds: 2, local_steps: 2}}\n"
-        "task: {dataset: {kind: files, train: train.jsonl, test: test.jsonl}, partition: {kind: iid}, validation: null}\n"
+        "task:\n  dataset: {kind: files, train: train.jsonl, test: test.jsonl}\n"
+        "  partition: {kind: iid}\n  validation: null\n"
         "fleet: {groups: [{profile: jetson-tx2, count: 6}]}\nmethod: {name: fedit, rank: 2}\n"
     )
     return path
