@@ -64,7 +64,7 @@ class Kernels:
 def layer_forward(shape: BackboneShape, batch_size: int, sequence_length: int) -> Kernels:
     """One layer's forward pass."""
     tokens = batch_size * sequence_length
-    linears = [_product(tokens, *linear) for linear in shape.linears]
+    linears = [product(tokens, *linear) for linear in shape.linears]
     attention = _attention(shape, batch_size, sequence_length)
     dropout = _dropout(shape, batch_size, sequence_length)
     return Kernels.of([*linears, *attention, *_elementwise_forward(shape, tokens), *dropout])
@@ -73,7 +73,7 @@ def layer_forward(shape: BackboneShape, batch_size: int, sequence_length: int) -
 def layer_backward(shape: BackboneShape, batch_size: int, sequence_length: int) -> Kernels:
     """One frozen layer's backward pass: gradients of inputs only. Both operands of an attention product are inputs."""
     tokens = batch_size * sequence_length
-    linears = [_product(tokens, *linear) for linear in shape.linears]
+    linears = [product(tokens, *linear) for linear in shape.linears]
     attention = 2 * _attention(shape, batch_size, sequence_length)
     dropout = _dropout(shape, batch_size, sequence_length)
     return Kernels.of([*linears, *attention, *_elementwise_backward(shape, tokens), *dropout])
@@ -83,7 +83,7 @@ def backward(shape: BackboneShape, layers: int, batch_size: int, sequence_length
     """The backward pass through the `layers` layers next to the output; nothing needs the gradient of their input."""
     if not layers:
         return Kernels()
-    inputs = Kernels.of(_product(batch_size * sequence_length, *linear) for linear in shape.entry_linears)
+    inputs = Kernels.of(product(batch_size * sequence_length, *linear) for linear in shape.entry_linears)
     return layer_backward(shape, batch_size, sequence_length) * layers + inputs * -1
 
 
@@ -118,7 +118,7 @@ def step_kernels(
 def full_fine_tuning_kernels(shape: BackboneShape, depth: int, batch_size: int, sequence_length: int) -> Kernels:
     """One step of full fine-tuning of the top `depth` layers: what published step times were measured on."""
     tokens = batch_size * sequence_length
-    weights = Kernels.of(_product(tokens, *linear) for linear in shape.linears)
+    weights = Kernels.of(product(tokens, *linear) for linear in shape.linears)
     updates = Kernels.of(Kernel(0.0, FLOAT * ADAM_TRAFFIC * inside * out) for inside, out in shape.linears)
     forward = layer_forward(shape, batch_size, sequence_length) * shape.layers
     passed = backward(shape, depth, batch_size, sequence_length)
@@ -129,7 +129,7 @@ def head_step(shape: BackboneShape, batch_size: int) -> Kernels:
     """The classification head, once per text, forward and twice backward, and its update."""
     matrices = [tensor.shape for tensor in shape.head if len(tensor.shape) == 2]
     weights = sum(tensor.size for tensor in shape.head)
-    return Kernels.of(_product(batch_size, inside, out) for out, inside in matrices) * 3 + _update(weights)
+    return Kernels.of(product(batch_size, inside, out) for out, inside in matrices) * 3 + _update(weights)
 
 
 def lora_weights(shape: BackboneShape, spec: AdapterSpec, layer: int) -> int:
@@ -138,7 +138,7 @@ def lora_weights(shape: BackboneShape, spec: AdapterSpec, layer: int) -> int:
     return sum(rank * (t.in_features + t.out_features) for t, rank in zip(shape.targets, ranks, strict=True))
 
 
-def _product(rows: int, inside: int, out: int) -> Kernel:
+def product(rows: int, inside: int, out: int) -> Kernel:
     """A matrix product (rows x inside) (inside x out)."""
     return Kernel(2.0 * rows * inside * out, FLOAT * float(rows * inside + inside * out + rows * out))
 
@@ -186,7 +186,7 @@ def _lora(tokens: int, inside: int, out: int, rank: int) -> Kernels:
     """y + scaling * B (A x): two thin products, a scaling and a sum."""
     width = float(tokens * out)
     scaled, added = Kernel(0.0, FLOAT * 2 * width), Kernel(0.0, FLOAT * 3 * width)
-    return Kernels.of([_product(tokens, inside, rank), _product(tokens, rank, out), scaled, added])
+    return Kernels.of([product(tokens, inside, rank), product(tokens, rank, out), scaled, added])
 
 
 def _update(weights: int) -> Kernels:
