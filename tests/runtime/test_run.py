@@ -51,7 +51,7 @@ def test_digest_does_not_depend_on_who_carried_the_devices(spread, run, undistur
 def test_the_scenario_that_is_kept_has_every_default_written_out(run, plain: Path, tmp_path: Path) -> None:
     run("method={name: hetlora}", "training.rounds=1", scenario=plain)
     kept = load_scenario(tmp_path / "run" / "scenario.yaml").scenario.method
-    assert (kept["rank"], kept["min_rank"], kept["weights"], kept["lora_alpha"]) == (12, 4, "norm", 16.0)
+    assert (kept["rank"], kept["min_rank"], kept["weights"], kept["lora_alpha"]) == (8, 2, "norm", 16.0)
 
 
 @pytest.mark.slow
