@@ -45,6 +45,8 @@ dashboards: setup  ## Write dashboards/*.json anew
 
 bench: setup  ## The measured claims of the README
 	$(BIN)/python benchmarks/cost_model.py
+	$(BIN)/python benchmarks/energy.py
+	$(BIN)/python -m benchmarks.learning_rate
 	$(BIN)/python benchmarks/depth.py
 	$(BIN)/python -m benchmarks.pruning
 	$(BIN)/python benchmarks/quantisation.py

@@ -164,12 +164,12 @@ def _memory_loss(run: RunDirectory, rounds: Sequence[RoundRecord]) -> MemoryLoss
 
 
 def _varied(runs: Sequence[RunDirectory]) -> dict[str, Any] | None:
-    """What the sweep varied that all runs are cells of; None if they do not come from one sweep."""
+    """What the sweep of one scenario varied that all runs are cells of; None if they do not come from one."""
     folders = {run.path.resolve().parent for run in runs}
     sweep = SweepDirectory(folders.pop()) if len(folders) == 1 else None
     if sweep is None or not sweep.exists():
         return None
     record = sweep.record()
-    if not record.vary or any(run.path.resolve().name not in record.cells for run in runs):
+    if not record.vary or record.scenarios or any(run.path.resolve().name not in record.cells for run in runs):
         return None
     return dict(record.vary)

@@ -1,8 +1,8 @@
 """What a round draws from every device, and when a battery has no more of it.
 
 A board draws its idle watts from the start of the round until it is over, also while it waits; computing replaces them
-by what the mode draws in training, a transfer adds the radio. A device that vanishes or whose battery is empty draws
-nothing from then on, and devices that take no part in a round are in no account: what they draw is the owner's affair.
+by what the mode draws in training, a transfer adds the radio. A device that failed is in no account from then on, nor
+are devices that take no part in a round: what they draw is not the round's.
 """
 
 from dataclasses import dataclass
@@ -72,8 +72,8 @@ def battery_empty(timeline: Timeline, power: Power, limits: Limits) -> Floats:
     return empty
 
 
-def rest_lasts(charge_left: Floats, power: Power, limits: Limits, powered: Flags) -> Floats:
-    """How long each device can rest on what is left in its battery: for ever on mains, not at all if it is off."""
+def rest_lasts(charge_left: Floats, power: Power, limits: Limits, finished: Flags) -> Floats:
+    """How long each device can rest on what is left in its battery: for ever on mains, not at all if it failed."""
     drain = power.idle - limits.charging_watts
     lasts = np.divide(np.maximum(charge_left, 0.0), drain, out=np.full_like(drain, np.inf), where=drain > 0)
-    return np.where(powered, lasts, 0.0)
+    return np.where(finished, lasts, 0.0)

@@ -45,7 +45,7 @@ class Schedule:
     Groups run independently of each other and meet at the end of the round. Inside a group, every one of its inner
     rounds is a download, a share of the local steps, an upload, and waiting for the slowest member. Seconds and bytes
     are sums over inner rounds, up to the moment a device stops; so are working joules, which contain the idle draw of
-    waiting until then. After it a device that is still powered rests until the round is over.
+    waiting until then. A device that finished rests until the round is over; one that failed is in no account after.
 
     The round lasts until the server knows of everybody, or until the rules end it. It hears at once of a device that
     runs out of memory (when it would start computing) or vanishes; that an upload is lost, when it would have ended.
@@ -70,7 +70,7 @@ class Schedule:
     working_joules: Floats  # until the device stops
     idle_watts: Floats
     resting_seconds: Floats  # powered and done, until the round is over or the battery empty
-    rest_lasts: Floats  # seconds that the battery allows of it; inf on mains, 0 if the device is off
+    rest_lasts: Floats  # seconds that the battery allows of it; inf on mains, 0 if the device failed
     wasted_seconds: Floats  # of computing and transfers
     wasted_joules: Floats  # of work; rest is nobody's
     wasted_bytes: Ints
@@ -160,8 +160,7 @@ def simulate(
     download, compute, upload = (np.sum([leg[part] for leg in spent], axis=0) for part in range(3))
     bytes_down, bytes_up = _bytes_through(journey, timeline, stops)
     working = power.joules(stops, compute, download + upload)
-    powered = (outcomes != Outcome.VANISHED) & (outcomes != Outcome.BATTERY_EMPTY)
-    lasts = rest_lasts(limits.charge + limits.charging_watts * stops - working, power, limits, powered)
+    lasts = rest_lasts(limits.charge + limits.charging_watts * stops - working, power, limits, finished)
     return Schedule(
         devices=devices,
         download_seconds=download,

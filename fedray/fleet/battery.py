@@ -50,12 +50,15 @@ class Batteries:
         return Batteries(*np.array(rows).T)
 
     def charged(self, moment: Moment, until: float) -> Moment:
-        """The world later, if nobody has worked since."""
+        """The world later, if no device took part in a round since: resting between rounds costs nothing."""
         gained = self.charging_watts * (until - moment.seconds)
         return Moment(until, np.minimum(self.capacity, moment.charge + gained))
 
     def after(self, moment: Moment, seconds: float, devices: Ints, joules: Floats) -> Moment:
-        """The world after a round that took so long and cost some devices so much; who was empty is so again."""
+        """The world after a round of `seconds` in which `devices` drew `joules`, waiting included.
+
+        The other devices drew nothing. A device that ran empty is empty again.
+        """
         spent = np.zeros(len(self.capacity))
         spent[devices] = joules
         left = moment.charge + self.charging_watts * seconds - spent

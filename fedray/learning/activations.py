@@ -1,6 +1,7 @@
 """How much a tunable layer keeps for backward: counted on two real layers of the architecture."""
 
 from dataclasses import dataclass, replace
+from weakref import WeakSet
 
 import numpy as np
 import torch
@@ -79,18 +80,20 @@ def saved_bytes(model: AdaptedModel, spec: AdapterSpec, batch: Batch) -> SavedBy
     model.take_up(spec, np.zeros(layout_of(model.shape, spec).size, np.float32))
     own = storages([*model.peft.parameters(), *model.peft.buffers()])
     ledger = Ledger()
-    sizes: dict[int, int] = {}
-    graded: set[int] = set()
+    graded: WeakSet[Exact] = WeakSet()
 
     def save(tensor: torch.Tensor) -> Exact:
-        storage = tensor.untyped_storage()
-        sizes[storage.data_ptr()] = storage.nbytes()
+        exact = ledger.keep(tensor)
         if tensor.requires_grad:
-            graded.add(storage.data_ptr())
-        return ledger.keep(tensor)
+            graded.add(exact)
+        return exact
 
     with model.with_dropout(np.random.default_rng(0)), saved_tensors_hooks(save, restored):
         output = model.logits(batch)
-    kept = {address: size for address, size in sizes.items() if address not in own}
+    # what lives now: of what was saved and dropped meanwhile, another tensor may have the address
+    storages_kept = [exact.tensor.untyped_storage() for exact in ledger.exact]
+    kept = {one.data_ptr(): one.nbytes() for one in storages_kept if one.data_ptr() not in own}
+    with_gradient = {exact.tensor.untyped_storage().data_ptr() for exact in graded}
     del output  # not before: while the graph lives, no storage takes another's address
-    return SavedBytes(sum(kept.values()), sum(size for address, size in kept.items() if address not in graded))
+    masks = sum(size for address, size in kept.items() if address not in with_gradient)
+    return SavedBytes(sum(kept.values()), masks)

@@ -94,11 +94,12 @@ class DeviceRecord:
     """One device in one round, as in `fedray plan --json` and in devices.jsonl.
 
     `ranks` are those of the tuned layers, towards the output (the mean over a layer's modules where they differ);
-    seconds, bytes and joules are sums over the group's `inner_rounds` up to the moment the device stops; waiting is all
-    the time of the round that it does nothing. A device whose `memory_bytes` exceed `memory_limit_bytes` does not fit:
-    it downloads, fails, and sends nothing. `outcome` is finished, out of memory, vanished, battery empty, upload lost,
-    late (after the deadline) or surplus (after enough others). Under a buffered or asynchronous schedule `group` is the
-    number of server steps before the device began, and `staleness` that of the steps since.
+    seconds and bytes are sums over the group's `inner_rounds` up to the moment the device stops; waiting is all the
+    time of the round that it does nothing, and `joules` pay for it too, at idle watts. A device whose `memory_bytes`
+    exceed `memory_limit_bytes` does not fit: it downloads, fails, and sends nothing. `outcome` is finished, out of
+    memory, vanished, battery empty, upload lost, late (after the deadline) or surplus (after enough others). Under a
+    buffered or asynchronous schedule `group` is the number of server steps before the device began, and `staleness`
+    that of the steps since.
     """
 
     id: int

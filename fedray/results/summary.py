@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from fedray.results.data_report import DataReport
+from fedray.results.data_report import DeviceCounts
 from fedray.results.records import DeviceAccuracy, RoundRecord
 
 Status = Literal["completed", "stopped", "failed"]
@@ -117,7 +117,8 @@ class Tally:
     target: float | None
     held: int = 1
     scored_on: Split | None = None
-    data: DataReport | None = None
+    majority_accuracy: float | None = None
+    shards: DeviceCounts | None = None
     twin: str | None = None
     steps: Steps | None = None
 
@@ -157,9 +158,9 @@ def summarise(rounds: Sequence[RoundRecord], tally: Tally, status: Status) -> Su
         best_round=best.round if best else None,
         final_metrics=last.metrics if last else {},
         device_accuracy=last.device_accuracy if last else None,
-        majority_accuracy=tally.data.majority_accuracy if tally.data else None,
-        devices_sitting_out=tally.data.devices.sitting_out if tally.data else None,
-        devices_topped_up=tally.data.devices.topped_up if tally.data else None,
+        majority_accuracy=tally.majority_accuracy,
+        devices_sitting_out=tally.shards.sitting_out if tally.shards else None,
+        devices_topped_up=tally.shards.topped_up if tally.shards else None,
         twin=tally.twin,
         steps=tally.steps,
         overloads=sum(forced.overloads for forced in enforced) if enforced else None,

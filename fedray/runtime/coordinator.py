@@ -183,7 +183,8 @@ class Coordinator:
                 target=self.experiment.scenario.training.stop.target,
                 held=self.experiment.scenario.training.stop.hold,
                 scored_on=data.scored_on if data else None,
-                data=data.report if data else None,
+                majority_accuracy=data.report.majority_accuracy if data else None,
+                shards=data.report.devices if data else None,
                 twin=self.experiment.twin,
                 steps=self.experiment.steps,
             )

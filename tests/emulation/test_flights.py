@@ -30,6 +30,8 @@ def test_a_step_happens_with_enough_updates_and_the_rest_flies_on() -> None:
     assert [one.device for one in landing.plan.assignments] == [1, 2]
     assert landing.schedule.waiting_seconds.tolist() == [10.0, 0.0]
     assert landing.schedule.round_seconds == 15.0
+    works, idle = landing.schedule.working_joules, landing.schedule.idle_watts
+    assert landing.schedule.joules.tolist() == [works[0] + idle[0] * 10.0, works[1]]
     assert [one.device for one in left.assignments] == [0]
     last, nobody = left.land(2, 20.0)  # fewer than wanted: with all there are
     assert (last.seconds, nobody) == (30.0, None)

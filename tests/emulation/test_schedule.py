@@ -31,13 +31,13 @@ def test_download_compute_upload_wait_by_hand() -> None:
 
 
 def test_who_waits_draws_its_idle_watts_until_the_round_is_over() -> None:
-    """Device 2 is last; device 1 rests for as long as it waits, and so does one that has not the memory."""
+    """Device 2 is last; device 1 rests for as long as it waits. One that lacks memory is in no account after that."""
     schedule = simulate(a_plan(1, 1, 4), truth(), PRICING, 0.0)
     assert schedule.resting_seconds == pytest.approx(schedule.waiting_seconds)
     assert schedule.joules - schedule.working_joules == pytest.approx([1, 1, 2] * schedule.waiting_seconds)
     lacking = simulate(a_plan(4, 4, 1), truth((1.0, 1e9, 1e9)), PRICING, 0.0)
-    radio = lacking.download_seconds[0]
-    assert lacking.joules[0] == pytest.approx(lacking.round_seconds + 4 * radio)
+    download = lacking.download_seconds[0]
+    assert lacking.joules[0] == pytest.approx(download + 4 * download)  # 1 W idle and 4 W of the radio
 
 
 def test_who_runs_out_of_memory_downloads_and_sends_nothing_and_nobody_waits() -> None:

@@ -146,3 +146,10 @@ def test_a_layer_keeps_its_masks_and_eager_probabilities_twice() -> None:
     assert none.masks < 0.05
     plain = step_kernels(replace(shape, dropout=0.0), SPEC, 2, 64)
     assert step_kernels(shape, SPEC, 2, 64).flops == plain.flops
+
+
+def test_counting_a_layer_again_gives_the_same(dropped) -> None:
+    """A resumed run has to find the architecture that it began with."""
+    length = 16  # tensors of a few hundred bytes, whose memory is reused at once
+    counts = {(count_layer(dropped.recipe, dropped.shape, length)) for _ in range(8)}
+    assert len(counts) == 1

@@ -87,7 +87,8 @@ def plain(tmp_path: Path) -> Path:
 def write_board(folder: Path, name: str, gb: float) -> None:
     """A board of one mode with so many GiB for training."""
     (folder / f"{name}.yaml").write_text(
-        f"name: {name}\ntitle: A board\nfamily: volta\nmemory_gb: {1 + gb}\nreserved_gb: 1.0\nradio_watts: 1.0\nidle_watts: 1.0\n"
+        f"name: {name}\ntitle: A board\nfamily: volta\nmemory_gb: {1 + gb}\nreserved_gb: 1.0\nradio_watts: 1.0\n"
+        "idle_watts: 1.0\n"
         "default_mode: ONLY\nmodes: {ONLY: {fp32_tflops: 1.0, memory_gbs: 40.0, cpu_cores: 4, watts: 10.0}}\n"
         "sources: {memory_gb: a, reserved_gb: a, radio_watts: a, idle_watts: a, modes: a}\n"
     )

@@ -38,12 +38,12 @@ def report() -> DataReport:
         dealt=ints(3, 2, 1, 2, 0),
     )
     lengths = text_lengths(np.arange(1, 11), ints(4, 5, 6, 7, 8), 6, "given")
-    return account(Corpus(train, test, ("a", "b", "c"), ("who",)), shards, lengths)
+    return account(Corpus(train, test, ("a", "b", "c"), ("who",)), shards, lengths, validation=4)
 
 
 def test_every_example_and_device_is_accounted_for(report) -> None:
     assert report == DataReport(
-        examples=ExampleCounts(train=10, test=5, used=6, dropped=4, copied=2, mean_uses=1.0, most_uses=1),
+        examples=ExampleCounts(train=10, test=5, validation=4, used=6, dropped=4, copied=2, mean_uses=1.0, most_uses=1),
         devices=DeviceCounts(
             total=5, without_examples=1, topped_up=1, sitting_out=2, smallest=1, median=2.0, largest=3
         ),
@@ -67,7 +67,7 @@ def test_every_example_and_device_is_accounted_for(report) -> None:
 def test_uses_of_an_example_that_several_devices_drew() -> None:
     shards = Shards((ints(0, 1), ints(1, 2), ints(1, 0)), (ints(),) * 3, ints(2, 2, 2))
     corpus = Corpus(texts([0, 1, 0, 1]), texts([1]), ("a", "b"))
-    counts = account(corpus, shards, text_lengths(ints(1), ints(1), 16, "auto")).examples
+    counts = account(corpus, shards, text_lengths(ints(1), ints(1), 16, "auto"), validation=0).examples
     assert (counts.used, counts.dropped, counts.copied) == (3, 1, 0)
     assert (counts.mean_uses, counts.most_uses) == (2.0, 3)
 
@@ -86,7 +86,7 @@ def test_data_json_is_read_back_as_it_was(report, tmp_path: Path) -> None:
 def test_a_run_says_it_in_a_few_short_lines(report) -> None:
     first, second, third = data_lines(report)
     assert first == (
-        "data: 6 of 10 training examples used, 4 dropped, 2 copied; 5 test examples; "
+        "data: 6 of 10 training examples used, 4 dropped, 2 copied; 4 for validation and 5 for the test held out; "
         "3 of 5 devices hold 1 to 3, median 2, 1 topped up, 2 sit out, 1 of them empty"
     )
     assert "cut to 6 tokens (given): 4 training (40.0%) and 2 test texts (40.0%)" in second

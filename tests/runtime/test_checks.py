@@ -36,7 +36,8 @@ def texts(tmp_path: Path, two_layers: Path) -> Path:
     path = tmp_path / "scenario.yaml"
     path.write_text(
         f"schema_version: 1\nmodel: {{backbone: {two_layers}}}\ntraining: {{rounds: 2, local_steps: 2}}\n"
-        "task: {dataset: {kind: files, train: train.jsonl, test: test.jsonl}, partition: {kind: iid}}\n"
+        "task:\n  dataset: {kind: files, train: train.jsonl, test: test.jsonl}\n"
+        "  partition: {kind: iid}\n  validation: null\n"
         "fleet: {groups: [{profile: jetson-tx2, count: 6}]}\nmethod: {name: fedit, rank: 2}\n"
     )
     return path
@@ -58,9 +59,9 @@ def test_devices_out_of_memory_are_counted(texts, tmp_path: Path) -> None:
 
 
 def test_a_target_that_a_constant_answer_reaches_is_pointed_out(texts) -> None:
-    said = warned(texts, "training.stop.target_accuracy=0.5")["training.stop.target_accuracy"]
+    said = warned(texts, "training.stop.target=0.5")["training.stop.target"]
     assert said == "0.5 is not above 0.500, the accuracy of always answering 'no'"
-    assert "training.stop.target_accuracy" not in warned(texts, "training.stop.target_accuracy=0.51")
+    assert "training.stop.target" not in warned(texts, "training.stop.target=0.51")
 
 
 def test_steps_priced_beside_steps_trained(texts) -> None:
@@ -111,13 +112,13 @@ def test_a_sweep_whose_cells_choose_their_own_length_goes_on(texts, tmp_path: Pa
     (texts.parent / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in other))
     (texts.parent / "train.jsonl").write_text("".join(json.dumps({**row, "text": "a"}) + "\n" for row in other))
     words = ["task.dataset.train=train.jsonl,other.jsonl"]
-    sweep = open_sweep(texts, [f"task.dataset.data_dir={texts.parent}"], words, None, tmp_path / "sweep")
+    sweep = open_sweep([texts], [f"task.dataset.data_dir={texts.parent}"], words, None, tmp_path / "sweep")
     assert [run.experiment.scenario.task.max_length for run in sweep.runs] == [16, 64]
     sweep.directory.path.mkdir()
     sweep.directory.write(sweep.record)
     for run in sweep.runs:
         run.directory.create(run.experiment.loaded.to_yaml())
-    again = open_sweep(texts, [f"task.dataset.data_dir={texts.parent}"], words, None, tmp_path / "sweep")
+    again = open_sweep([texts], [f"task.dataset.data_dir={texts.parent}"], words, None, tmp_path / "sweep")
     assert [run.begun for run in again.runs] == [True, True]
 
 

@@ -202,6 +202,13 @@ def test_a_budget_draws_the_same_points_for_every_method(tuned) -> None:
     assert len({repr(values) for values in first}) == 4
 
 
+def test_no_target_ends_a_trial_early_and_the_tuned_scenario_keeps_it(validated: Path, tmp_path: Path) -> None:
+    request = TuningRequest(validated, settings=("training.stop.target=0.4",), run_dir=tmp_path / "tune")
+    trial = open_tuning(request).methods[0].trials[0]
+    assert trial.runs[0].experiment.scenario.training.stop.target is None
+    assert trial.scenario.data["training"]["stop"] == {"target": 0.4}
+
+
 def test_a_tuning_of_other_words_needs_another_folder(tuned, tmp_path: Path) -> None:
     grid = f"{LEARNING_RATE}=1e-3,1e-2"
     tuned(grid)

@@ -2,10 +2,15 @@
 
 import pytest
 
+from fedray.analysis.naming import names
+from fedray.analysis.settings import Settings, differing_sections, flattened
 from fedray.errors import UserError
-from fedray.results.settings import Settings, differing_sections, flattened, labels
 
 TUNED = "tuning: {keys: [training.optimiser.learning_rate], seeds: [1001], rounds: 4, score: 0.5}"
+
+
+def labels(rows: list[Settings]) -> list[str]:
+    return [name.label for name in names(rows, None)]
 
 
 @pytest.fixture
