@@ -107,20 +107,21 @@ def run_each(
     """
     failures: dict[str, str] = {}
     for number, run in enumerate(runs):
-        watcher.began(run)
         try:
-            summary = execute_on(cluster, run.experiment, run.directory, watcher, run.begun, until)
-        except RunFailedError as error:
-            failures[run.name] = str(error)
-            watcher.failed(run, str(error))
-        except (RunInterruptedError, KeyboardInterrupt):
+            watcher.began(run)
+            try:
+                summary = execute_on(cluster, run.experiment, run.directory, watcher, run.begun, until)
+            except RunFailedError as error:
+                failures[run.name] = str(error)
+                watcher.failed(run, str(error))
+            else:
+                watcher.ended(run, summary)
+        except (RunInterruptedError, KeyboardInterrupt):  # also between two runs
             complete = progress.complete + number - len(failures)
             raise RunInterruptedError(
                 f"stopped in {run.name}; {complete} of {progress.runs} runs are complete and every completed round "
                 f"is kept; go on with the same command and --run-dir {progress.folder}"
             ) from None
-        else:
-            watcher.ended(run, summary)
     return failures
 
 
