@@ -19,8 +19,8 @@ from fedray.results import RoundRecord, RunDirectory, TrainedDeviceRecord
 from fedray.runtime.coordinator import Opening
 from fedray.runtime.driver import execute
 from fedray.runtime.experiment import Experiment, prepare
-from fedray.runtime.fieldwork import Progress
 from fedray.runtime.rehearsal import rehearse
+from fedray.runtime.round_executor import Progress
 from fedray.runtime.watched import Watched
 from fedray.scenario import load_scenario
 from fedray.telemetry import Exporter, Live

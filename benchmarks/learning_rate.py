@@ -18,7 +18,7 @@ import torch
 
 from fedray.adapters import AdapterSpec, BackboneShape, initial_values, layout_of
 from fedray.adapters.state import as_lora
-from fedray.learning.workbench import Workbench
+from fedray.learning.local_trainer import LocalTrainer
 from fedray.protocol import ServerState, Values
 from fedray.runtime.experiment import Experiment, prepare
 from fedray.scenario import load_scenario
@@ -51,21 +51,21 @@ def measure(experiment: Experiment, rounds: int) -> Trial:
     """Train `rounds` rounds of the experiment's whole fleet on this process alone."""
     method = experiment.method()
     spec = method.adapter()
-    kit = experiment.kit(spec)
-    if kit is None:
+    assets = experiment.assets(spec)
+    if assets is None:
         raise ValueError("a task without data trains nothing")
-    workbench = Workbench(kit)
-    state = ServerState(spec, initial_values(layout_of(kit.shape, spec), kit.seed))
+    trainer = LocalTrainer(assets)
+    state = ServerState(spec, initial_values(layout_of(assets.shape, spec), assets.seed))
     moment = experiment.fleet.first_moment()
     norms: list[float] = []
     losses: list[float] = []
     for round_ in range(1, rounds + 1):
         plan = method.plan(experiment.view(round_, moment, []))
-        trained = [workbench.train(assignment, round_, state.values) for assignment in plan.assignments]
+        trained = [trainer.train(assignment, round_, state.values) for assignment in plan.assignments]
         weights = [assignment.weight for assignment in plan.assignments]
         mean = np.average([result.values for result in trained], axis=0, weights=weights)
         state = ServerState(spec, mean.astype(np.float32))
-        norms.append(norm_of_change(kit.shape, spec, state.values))
+        norms.append(norm_of_change(assets.shape, spec, state.values))
         losses.append(float(np.mean([result.loss for result in trained])))
     return Trial(tuple(norms), tuple(losses))
 

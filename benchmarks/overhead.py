@@ -28,11 +28,11 @@ from fedray.adapters import initial_values
 from fedray.learning.adapted import AdaptedModel
 from fedray.learning.batches import draw_batches
 from fedray.learning.classifier import build, load_weights
-from fedray.learning.workbench import Kit
+from fedray.learning.local_trainer import TrainingAssets
 from fedray.results import RunDirectory
 from fedray.runtime.coordinator import Coordinator
 from fedray.runtime.experiment import Experiment, prepare
-from fedray.runtime.hosts import host_share
+from fedray.runtime.host_pool import host_resources
 from fedray.runtime.session import session
 from fedray.scenario import load_scenario
 from fedray.seeds import Purpose, generator
@@ -69,15 +69,15 @@ def main() -> None:
         print(f"round without training, 1,000 devices: {statistics.median(seconds):.3f} s (bound: 1 s)")
 
         training = _experiment(TRAINING, Path(folder))
-        share = host_share(training.scenario.runtime, 80, cluster.cpus, cluster.gpus)
+        resources = host_resources(training.scenario.runtime, 80, cluster.cpus, cluster.gpus)
         coordinator = _coordinator(training, Path(folder) / "training", cluster.cpus)
-        bare = BareLoop(training, share.hosts)
+        bare = BareLoop(training, resources.hosts)
         _round(coordinator)
         bare.round(1)
         pairs = [(_round(coordinator), bare.round(round_)) for round_ in range(2, repeats + 2)]
         bare.close()
         ours, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
-        print(f"round of training, 80 devices x 2 steps x 4 texts, {share.hosts} processes: {ours:.2f} s")
+        print(f"round of training, 80 devices x 2 steps x 4 texts, {resources.hosts} processes: {ours:.2f} s")
         print(f"the same steps in a bare PyTorch loop: {theirs:.2f} s")
         ratios = sorted(mine / other for mine, other in pairs)
         spread = f"{repeats} pairs from {ratios[0]:.3f} to {ratios[-1]:.3f}"
@@ -91,9 +91,9 @@ def _experiment(text: str, folder: Path) -> Experiment:
 
 
 def _coordinator(experiment: Experiment, folder: Path, cpus: float) -> ActorHandle:
-    share = host_share(experiment.scenario.runtime, len(experiment.fleet), cpus, 0)
+    resources = host_resources(experiment.scenario.runtime, len(experiment.fleet), cpus, 0)
     actor = ray.remote(num_cpus=0, concurrency_groups={"watch": 2})(Coordinator)
-    coordinator = actor.remote(experiment, RunDirectory(folder), share)
+    coordinator = actor.remote(experiment, RunDirectory(folder), resources)
     ray.get(coordinator.open.remote(False))
     return coordinator
 
@@ -108,8 +108,8 @@ class BareLoop:
     """Processes that only train: batch, forward, backward, AdamW."""
 
     def __init__(self, experiment: Experiment, processes: int) -> None:
-        kit = experiment.kit(experiment.method().adapter())
-        assert kit is not None
+        assets = experiment.assets(experiment.method().adapter())
+        assert assets is not None
         context = multiprocessing.get_context("spawn")
         self.devices = len(experiment.fleet)
         self.steps = experiment.scenario.training.local_steps
@@ -118,7 +118,7 @@ class BareLoop:
         for number in range(processes):
             ours, theirs = context.Pipe()
             devices = range(number, self.devices, processes)
-            process = context.Process(target=_bare_process, args=(theirs, kit, devices, self.steps))
+            process = context.Process(target=_bare_process, args=(theirs, assets, devices, self.steps))
             process.start()
             self.pipes.append(ours)
             self.processes.append(process)
@@ -139,22 +139,22 @@ class BareLoop:
             process.join()
 
 
-def _bare_process(pipe: Connection, kit: Kit, devices: Sequence[int], steps: int) -> None:
+def _bare_process(pipe: Connection, assets: TrainingAssets, devices: Sequence[int], steps: int) -> None:
     torch.set_num_threads(1)
-    model = AdaptedModel(load_weights(build(kit.recipe), kit.weights), kit.shape, kit.spec)
-    model.take_up(kit.spec, initial_values(model.layout, kit.seed))
+    model = AdaptedModel(load_weights(build(assets.recipe), assets.weights), assets.shape, assets.spec)
+    model.take_up(assets.spec, initial_values(model.layout, assets.seed))
     lora, head = model.trainable()
-    optimiser = kit.optimiser
+    optimiser = assets.optimiser
     pipe.send("ready")
     while (round_ := pipe.recv()) is not None:
         for device in devices:
-            rng = generator(kit.seed, Purpose.BATCHES, round_, device)
+            rng = generator(assets.seed, Purpose.BATCHES, round_, device)
             adamw = torch.optim.AdamW(
                 [{"params": lora, "lr": optimiser.learning_rate}, {"params": head, "lr": optimiser.head_learning_rate}],
                 weight_decay=optimiser.weight_decay,
             )
-            for indices in draw_batches(kit.shards[device], kit.train.lengths, steps, kit.batch_size, rng):
-                batch = kit.train.batch(indices)
+            for indices in draw_batches(assets.shards[device], assets.train.lengths, steps, assets.batch_size, rng):
+                batch = assets.train.batch(indices)
                 torch.nn.functional.cross_entropy(model.peft(**batch.inputs).logits, batch.labels).backward()
                 adamw.step()
                 adamw.zero_grad(set_to_none=True)

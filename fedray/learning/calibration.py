@@ -13,8 +13,8 @@ from fedray.adapters import initial_values, layout_of
 from fedray.costs.kernels import FLOAT, step_kernels
 from fedray.costs.machine import MachineSpeed
 from fedray.learning.batches import draw_batches
+from fedray.learning.local_trainer import LocalTrainer
 from fedray.learning.trainer import train
-from fedray.learning.workbench import Workbench
 from fedray.protocol import Assignment
 from fedray.seeds import Purpose, generator
 
@@ -48,23 +48,23 @@ class _Stopwatch:
         self.ends.append(time.perf_counter())
 
 
-def calibrate(workbench: Workbench) -> Calibration:
+def calibrate(trainer: LocalTrainer) -> Calibration:
     """Measure with the run's own model, batches and largest adapter."""
-    kit, model = workbench.kit, workbench.model
+    assets, model = trainer.assets, trainer.model
     speed = measured_speed(model.device)
-    randomness = generator(kit.seed, Purpose.CALIBRATION)
-    everything = np.arange(len(kit.train))
-    drawn = [draw_batches(everything, kit.train.lengths, STEPS, kit.batch_size, randomness) for _ in range(DRAWS)]
-    lengths = [[kit.train.padded_length(batch) for batch in batches] for batches in drawn]
+    randomness = generator(assets.seed, Purpose.CALIBRATION)
+    everything = np.arange(len(assets.train))
+    drawn = [draw_batches(everything, assets.train.lengths, STEPS, assets.batch_size, randomness) for _ in range(DRAWS)]
+    lengths = [[assets.train.padded_length(batch) for batch in batches] for batches in drawn]
     batches = drawn[0]
-    assignment = Assignment(device=0, group=0, spec=kit.spec, local_steps=STEPS, weight=1)
-    values = initial_values(layout_of(kit.shape, kit.spec), kit.seed)
+    assignment = Assignment(device=0, group=0, spec=assets.spec, local_steps=STEPS, weight=1)
+    values = initial_values(layout_of(assets.shape, assets.spec), assets.seed)
     watch = _Stopwatch()
     with model.with_dropout(randomness):
-        train(model, assignment, values, kit.train, batches, kit.optimiser, kit.train_head, randomness, watch)
+        train(model, assignment, values, assets.train, batches, assets.optimiser, assets.train_head, randomness, watch)
     step = statistics.mean(after - before for before, after in pairwise(watch.ends))
     computed = sum(
-        speed.seconds(step_kernels(kit.shape, kit.spec, kit.batch_size, length)) for length in lengths[0][1:]
+        speed.seconds(step_kernels(assets.shape, assets.spec, assets.batch_size, length)) for length in lengths[0][1:]
     )
     factor = step * (STEPS - 1) / computed
     length = statistics.mean(one for some in lengths for one in some)

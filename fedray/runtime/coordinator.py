@@ -29,11 +29,10 @@ from fedray.runtime.broadcast import Broadcast
 from fedray.runtime.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from fedray.runtime.ending import out_of_time
 from fedray.runtime.experiment import Experiment
-from fedray.runtime.fieldwork import Fieldwork
 from fedray.runtime.heads import LocalHeads
-from fedray.runtime.hosts import Hosts, HostShare
+from fedray.runtime.host_pool import HostPool, HostResources
 from fedray.runtime.laps import Laps
-from fedray.runtime.messages import Equipment
+from fedray.runtime.messages import HostConfig
 from fedray.runtime.pace import pace_of
 from fedray.runtime.reporting import (
     adapter_origin,
@@ -43,6 +42,7 @@ from fedray.runtime.reporting import (
     trained_records,
     under_way,
 )
+from fedray.runtime.round_executor import RoundExecutor
 from fedray.runtime.sky import Sky
 from fedray.runtime.wallclock import WallClock
 from fedray.telemetry import Live
@@ -72,10 +72,10 @@ class Opening:
 class Coordinator:
     """Responsibilities: run the rounds in order, hold the server's state, leave a complete trail on disk."""
 
-    def __init__(self, experiment: Experiment, directory: RunDirectory, share: HostShare) -> None:
+    def __init__(self, experiment: Experiment, directory: RunDirectory, resources: HostResources) -> None:
         self.experiment = experiment
         self.directory = directory
-        self.share = share
+        self.resources = resources
         self.method = experiment.method()
         self.pace = pace_of(experiment.scenario.training.schedule, self.method)
         self.shape = experiment.backbone.shape
@@ -104,16 +104,16 @@ class Coordinator:
             self.directory.write_labels(self.experiment.data.label_names)
             self.directory.write_shards(self.experiment.label_histograms)
             self.directory.write_data(self.experiment.data.report)
-        equipment = Equipment(
+        host_config = HostConfig(
             shape=self.experiment.backbone.shape,
             head=self.experiment.scenario.model.head,
-            kit=self.experiment.kit(self.first_spec),
+            assets=self.experiment.assets(self.first_spec),
             clock=self.experiment.scenario.runtime.clock,
         )
-        hosts = Hosts(equipment, self.share)
-        self.fieldwork = Fieldwork(hosts, len(self.standing.records), self.directory.write_progress)
-        on_the_wall = equipment.clock == "wall"
-        self.wall = WallClock(self.experiment, hosts.calibrate(), self.share.processors) if on_the_wall else None
+        hosts = HostPool(host_config, self.resources)
+        self.executor = RoundExecutor(hosts, len(self.standing.records), self.directory.write_progress)
+        on_the_wall = host_config.clock == "wall"
+        self.wall = WallClock(self.experiment, hosts.calibrate(), self.resources.processors) if on_the_wall else None
         self.broadcast.begin(self.directory, len(self.standing.records))
         return Opening(self.standing.records, self.broadcast.url)
 
@@ -131,18 +131,18 @@ class Coordinator:
         devices = device_records(fleet, step, round_)
         self.directory.write_current(under_way(round_, moment, step.schedule, devices, pacing), len(fleet))
         self.laps.end("planning")
-        harvest = self.fieldwork.train(round_, step, self.method, before.heads, pacing)
+        result = self.executor.train(round_, step, self.method, before.heads, pacing)
         self.laps.end("training")
-        state = self.pace.merged(round_, before.state, step, harvest)
-        heads = before.heads.replaced(harvest.heads) if before.heads else None
+        state = self.pace.merged(round_, before.state, step, result)
+        heads = before.heads.replaced(result.heads) if before.heads else None
         self.laps.end("aggregation")
         ended = self.experiment.after(moment, step.schedule)
         due = self._is_evaluated(round_, ended.seconds)
-        scores = self.fieldwork.evaluate(self._judged(state, heads)) if due else {}
+        scores = self.executor.evaluate(self._judged(state, heads)) if due else {}
         self.laps.end("evaluation")
-        self.method.observe(step.schedule.reports(harvest.losses, harvest.measured))
-        refused = [rejected.device for rejected in harvest.rejected]
-        enforcement = pacing.outcome(harvest.enforced) if pacing else None
+        self.method.observe(step.schedule.reports(result.losses, result.measured))
+        refused = [rejected.device for rejected in result.rejected]
+        enforcement = pacing.outcome(result.enforced) if pacing else None
         evaluation = round_evaluation(scores, self.experiment)
         record = round_record(round_, ended.seconds, step.plan, step.schedule, refused, evaluation, enforcement)
         after = Standing(
@@ -154,7 +154,7 @@ class Coordinator:
             before.wall_seconds + self.laps.since_begin,
             max(before.peak_memory_bytes, step.schedule.peak_memory_bytes),
         )
-        lines = trained_records(devices, harvest, round_)
+        lines = trained_records(devices, result, round_)
         self._commit(after, lines)
         self.laps.end("writing")
         self.broadcast.tell(record, lines, self.laps.seconds)
@@ -164,7 +164,7 @@ class Coordinator:
     @ray.method(concurrency_group="watch")
     def progress(self) -> Progress:
         """Where the round under way stands; answered while it runs."""
-        return self.fieldwork.progress
+        return self.executor.progress
 
     @ray.method(concurrency_group="watch")
     def conclude(self, status: Status) -> Summary:
@@ -191,7 +191,7 @@ class Coordinator:
             summary = summarise(standing.records, tally, status)
             self.directory.write_summary(summary)  # first: a stopped job has three seconds
             self._save_adapter(judged, summary)
-        self.fieldwork.hosts.close()
+        self.executor.hosts.close()
         self.broadcast.close()
         os.close(self.lock)
         return summary
@@ -274,14 +274,14 @@ class Coordinator:
 
     def _live(self) -> Live:
         """What Prometheus hears of the round under way."""
-        progress = self.fieldwork.progress
+        progress = self.executor.progress
         return Live(progress.trained, progress.planned, progress.hosts_lost)
 
     def _save_adapter(self, state: ServerState, summary: Summary) -> None:
-        kit = self.fieldwork.hosts.equipment.kit
-        if kit is not None:
+        assets = self.executor.hosts.host_config.assets
+        if assets is not None:
             spec, values = as_lora(self.shape, state.spec, state.values)
-            model = AdaptedModel(load_weights(build(kit.recipe), kit.weights), kit.shape, spec)
+            model = AdaptedModel(load_weights(build(assets.recipe), assets.weights), assets.shape, spec)
             model.take_up(spec, values)
             model.save(self.directory.adapter, self.experiment.backbone.location)
             self.directory.write_origin(adapter_origin(self.experiment, summary))

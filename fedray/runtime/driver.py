@@ -15,7 +15,7 @@ from fedray.results import Progress, RoundRecord, RunDirectory, Status, Summary
 from fedray.runtime.coordinator import Coordinator, Opening
 from fedray.runtime.ending import is_finished
 from fedray.runtime.experiment import Experiment
-from fedray.runtime.hosts import HostShare, host_share
+from fedray.runtime.host_pool import HostResources, host_resources
 from fedray.runtime.session import Cluster, session
 from fedray.runtime.wallclock import require_room
 
@@ -64,13 +64,13 @@ def shared_session(address: str | None) -> Iterator[Cluster]:
             signal.signal(signal.SIGTERM, before)
 
 
-def share_of(experiment: Experiment, cluster: Cluster) -> HostShare:
+def share_of(experiment: Experiment, cluster: Cluster) -> HostResources:
     """The hosts of an experiment on a cluster; UserError if it is too small."""
     participants = experiment.scenario.participant_count
-    share = host_share(experiment.scenario.runtime, participants, cluster.cpus, cluster.gpus)
+    resources = host_resources(experiment.scenario.runtime, participants, cluster.cpus, cluster.gpus)
     if experiment.scenario.runtime.clock == "wall":
-        require_room(experiment, share, cluster.memory_bytes)
-    return share
+        require_room(experiment, resources, cluster.memory_bytes)
+    return resources
 
 
 def execute_on(
@@ -106,11 +106,11 @@ def execute_on(
         ray.kill(coordinator)
 
 
-def _start(experiment: Experiment, directory: RunDirectory, share: HostShare) -> ActorHandle:
+def _start(experiment: Experiment, directory: RunDirectory, resources: HostResources) -> ActorHandle:
     """The coordinator, on the node of this process: that is where the run directory is."""
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     actor = ray.remote(num_cpus=0, concurrency_groups={"watch": 2})(Coordinator)
-    return actor.options(scheduling_strategy=here).remote(experiment, directory, share)
+    return actor.options(scheduling_strategy=here).remote(experiment, directory, resources)
 
 
 def _await_round(coordinator: ActorHandle, directory: RunDirectory, watcher: Watcher) -> RoundRecord:

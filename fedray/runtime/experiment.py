@@ -16,7 +16,7 @@ from fedray.emulation import Limits, Rules, Schedule, simulate
 from fedray.errors import RunFailedError, UserError
 from fedray.fleet import Fleet, Moment, build_fleet
 from fedray.learning.backbone import Backbone, find_backbone, find_twin
-from fedray.learning.workbench import Kit
+from fedray.learning.local_trainer import TrainingAssets
 from fedray.methods import Method, MethodContext, build_method, method_section, resolved
 from fedray.protocol import Ints, Plan, View
 from fedray.results import Steps
@@ -141,13 +141,13 @@ class Experiment:
                 digest.update(indices.tobytes() + b"|")
         return digest.hexdigest()
 
-    def kit(self, largest: AdapterSpec) -> Kit | None:
+    def assets(self, largest: AdapterSpec) -> TrainingAssets | None:
         """What hosts need to train adapters up to `largest`, weights included; None for a task without data."""
         if self.data is None:
             return None
         training = self.scenario.training
         rate = training.optimiser.learning_rate * method_section(self.loaded).learning_rate_multiplier
-        return Kit(
+        return TrainingAssets(
             recipe=self.backbone.recipe,
             shape=self.backbone.shape,
             spec=largest,

@@ -57,11 +57,11 @@ def measure_machine(scenario: Path | None, settings: Sequence[str], processes: i
     """
     loaded = load_scenario(scenario, settings)
     experiment = prepare(loaded)
-    kit = experiment.kit(experiment.method().adapter())
-    if kit is None:
+    assets = experiment.assets(experiment.method().adapter())
+    if assets is None:
         allowed = "a dataset, because without one nothing is trained"
         raise loaded.source.error(("task", "dataset", "kind"), "none", allowed)
-    crew = Crew(kit, fastest_device())
+    crew = Crew(assets, fastest_device())
     try:
         return crew.calibrate(processes)
     except CrewLostError:

@@ -13,34 +13,34 @@ from fedray.aggregation import Fold, rejection
 from fedray.emulation import corrupted
 from fedray.protocol import Assignment, Selection, Update, Values
 from fedray.results import Enforced
-from fedray.runtime.messages import Chunk, Equipment, Harvest, Rejected
+from fedray.runtime.messages import Chunk, HostConfig, Rejected, RoundResult
 
 if TYPE_CHECKING:
     from fedray.learning.calibration import Calibration
     from fedray.learning.evaluation import BlockScore
-    from fedray.runtime.bench import Bench
+    from fedray.runtime.device_executor import DeviceExecutor
 
 
 class Host:
     """Responsibilities: have devices train, check, fold. Holds no state of a run: its work can be redone anywhere."""
 
-    def __init__(self, equipment: Equipment) -> None:
-        self.equipment = equipment
-        self._bench: Bench | None = None
-        if equipment.kit is not None:
-            from fedray.runtime.bench import bench_of  # torch only where something is trained
+    def __init__(self, host_config: HostConfig) -> None:
+        self.host_config = host_config
+        self._executor: DeviceExecutor | None = None
+        if host_config.assets is not None:
+            from fedray.runtime.device_executor import device_executor  # torch only where something is trained
 
-            self._bench = bench_of(equipment, "cuda" if ray.get_gpu_ids() else "cpu")
+            self._executor = device_executor(host_config, "cuda" if ray.get_gpu_ids() else "cpu")
 
-    def train(self, chunk: Chunk) -> Harvest:
-        """Carry out a chunk; without a bench devices send back what they received."""
+    def train(self, chunk: Chunk) -> RoundResult:
+        """Carry out a chunk; without an executor devices send back what they received."""
         empty: Fold = ray.get(chunk.fold)
         received = {key: ray.get(reference) for key, reference in chunk.adapters.items()}
         downloads = [received[assignment.group, assignment.spec] for assignment in chunk.assignments]
         if chunk.heads is not None:
             rows = zip(chunk.assignments, downloads, chunk.heads, strict=True)
             downloads = [self._with_head(assignment.spec, values, head) for assignment, values, head in rows]
-        performances = self._bench.perform(chunk, downloads) if self._bench else repeat(None)
+        performances = self._executor.perform(chunk, downloads) if self._executor else repeat(None)
         folds: dict[int, Fold] = {}
         losses: dict[int, float] = {}
         measured: dict[int, tuple[float, ...]] = {}
@@ -71,28 +71,28 @@ class Host:
             if assignment.group not in folds:
                 folds[assignment.group] = copy.deepcopy(empty)
             folds[assignment.group].add(update, assignment.weight)
-        return Harvest(folds, losses, measured, tuple(rejected), heads, enforced)
+        return RoundResult(folds, losses, measured, tuple(rejected), heads, enforced)
 
     def evaluate(self, spec: AdapterSpec, values: Values, blocks: Sequence[tuple[str, int]]) -> "list[BlockScore]":
         """Score blocks of held-out examples, each given as (split, number), with an adapter."""
-        return self.bench.evaluate(spec, values, blocks)
+        return self.executor.evaluate(spec, values, blocks)
 
     def calibrate(self, processes: int) -> "list[Calibration]":
         """How fast each of so many processes is while the others measure, too."""
-        return self.bench.calibrate(processes)
+        return self.executor.calibrate(processes)
 
     @property
-    def bench(self) -> "Bench":
+    def executor(self) -> "DeviceExecutor":
         """Where devices train; there is none for a task without data."""
-        if self._bench is None:
-            raise RuntimeError("a host without data has no bench")
-        return self._bench
+        if self._executor is None:
+            raise RuntimeError("a host without data has no executor")
+        return self._executor
 
     def _with_head(self, spec: AdapterSpec, values: Values, head: Values) -> Values:
-        lora = values[: layout_of(self.equipment.shape, spec).lora_size]
+        lora = values[: layout_of(self.host_config.shape, spec).lora_size]
         return np.concatenate([lora, head])
 
     def _update(self, assignment: Assignment, values: Values, selection: Selection | None) -> Update:
-        whole = layout_of(self.equipment.shape, assignment.spec)
-        sent = upload_layout(self.equipment.shape, assignment.spec, self.equipment.head == "shared")
+        whole = layout_of(self.host_config.shape, assignment.spec)
+        sent = upload_layout(self.host_config.shape, assignment.spec, self.host_config.head == "shared")
         return Update(assignment.device, sent, values[whole.positions_of(sent)], selection)

@@ -16,15 +16,16 @@ NOTHING_TAKEN = Enforced(0.0, 0.0, 0.0, 0.0, 0, 0)
 
 
 @dataclass(frozen=True)
-class Equipment:
-    """What every host gets once: the architecture, and, if anything is to be trained, the kit.
+class HostConfig:
+    """What every host gets once: the architecture and, if anything is trained, the training assets.
 
-    `kit` is a learning.workbench.Kit; it is left untyped so that hosts which train nothing never import torch.
+    `assets` is a `learning.local_trainer.TrainingAssets`, left untyped so that hosts that train nothing never import
+    torch.
     """
 
     shape: BackboneShape
     head: Literal["shared", "local", "frozen"]
-    kit: Any
+    assets: Any
     clock: Literal["virtual", "wall"] = "virtual"
 
 
@@ -58,7 +59,7 @@ class Rejected:
 
 
 @dataclass(frozen=True)
-class Harvest:
+class RoundResult:
     """What came of some assignments: a fold per group, refused updates, and by device losses, measurements, heads, and
     under the wall clock what was enforced.
     """
@@ -82,46 +83,46 @@ class Harvest:
         return loss if loss is not None and isfinite(loss) else None
 
 
-def gather(harvests: Sequence[Harvest]) -> Harvest:
-    """The harvests of different devices as one; folds merge to the same bits in any order."""
+def merge_results(results: Sequence[RoundResult]) -> RoundResult:
+    """The results of different devices as one; folds merge to the same bits in any order."""
     folds: dict[int, Fold] = {}
     losses: dict[int, float] = {}
     measured: dict[int, tuple[float, ...]] = {}
     heads: dict[int, Values] = {}
     enforced: dict[int, Enforced] = {}
-    for harvest in harvests:
-        enforced |= harvest.enforced
-        losses |= harvest.losses
-        measured |= harvest.measured
-        heads |= harvest.heads
-        for group, fold in harvest.folds.items():
+    for result in results:
+        enforced |= result.enforced
+        losses |= result.losses
+        measured |= result.measured
+        heads |= result.heads
+        for group, fold in result.folds.items():
             if group in folds:
                 folds[group].merge(fold)
             else:
                 folds[group] = fold
-    rejected = sorted((item for harvest in harvests for item in harvest.rejected), key=lambda item: item.device)
-    return Harvest(folds, losses, measured, tuple(rejected), heads, enforced)
+    rejected = sorted((item for result in results for item in result.rejected), key=lambda item: item.device)
+    return RoundResult(folds, losses, measured, tuple(rejected), heads, enforced)
 
 
-def in_sequence(harvests: Sequence[Harvest]) -> Harvest:
-    """The harvests of a round's inner rounds as one: a group's last fold, a device's mean loss and last measurement.
+def combine_inner_rounds(results: Sequence[RoundResult]) -> RoundResult:
+    """The results of a round's inner rounds as one: a group's last fold, a device's mean loss and last measurement.
 
     A device whose update was refused once counts as refused.
     """
     losses: dict[int, list[float]] = {}
     refused: dict[int, Rejected] = {}
-    for harvest in harvests:
-        for device, loss in harvest.losses.items():
+    for result in results:
+        for device, loss in result.losses.items():
             losses.setdefault(device, []).append(loss)
-        for rejected in harvest.rejected:
+        for rejected in result.rejected:
             refused.setdefault(rejected.device, rejected)
-    return Harvest(
-        folds={group: fold for harvest in harvests for group, fold in harvest.folds.items()},
+    return RoundResult(
+        folds={group: fold for result in results for group, fold in result.folds.items()},
         losses={device: sum(mine) / len(mine) for device, mine in losses.items()},
-        measured={device: measured for harvest in harvests for device, measured in harvest.measured.items()},
+        measured={device: measured for result in results for device, measured in result.measured.items()},
         rejected=tuple(refused[device] for device in sorted(refused)),
-        heads={device: head for harvest in harvests for device, head in harvest.heads.items()},
-        enforced=_one_after_the_other([harvest.enforced for harvest in harvests]),
+        heads={device: head for result in results for device, head in result.heads.items()},
+        enforced=_one_after_the_other([result.enforced for result in results]),
     )
 
 

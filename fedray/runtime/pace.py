@@ -8,7 +8,7 @@ from fedray.aggregation.staleness import Arrival, buffered, mixed
 from fedray.emulation import Schedule, take_off
 from fedray.methods import Method
 from fedray.protocol import Plan, ServerState
-from fedray.runtime.messages import Harvest
+from fedray.runtime.messages import RoundResult
 from fedray.runtime.sky import Sky
 from fedray.scenario.schema import Asynchronous, Buffered, RoundSchedule, Synchronous
 
@@ -33,7 +33,7 @@ class Pace(Protocol):
         """The round in which a plan begins from a state at a time, with its schedule."""
         ...
 
-    def merged(self, round_: int, state: ServerState, step: Step, harvest: Harvest) -> ServerState:
+    def merged(self, round_: int, state: ServerState, step: Step, result: RoundResult) -> ServerState:
         """The next state."""
         ...
 
@@ -53,8 +53,8 @@ class Lockstep:
         groups = [group.id for group in plan.groups]
         return Step(plan, schedule, dict.fromkeys(groups, round_), dict.fromkeys(groups, state), sky)
 
-    def merged(self, round_: int, state: ServerState, step: Step, harvest: Harvest) -> ServerState:
-        return self.method.apply(state, harvest.aggregate(self.method.fold()))
+    def merged(self, round_: int, state: ServerState, step: Step, result: RoundResult) -> ServerState:
+        return self.method.apply(state, result.aggregate(self.method.fold()))
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,10 @@ class OwnTime:
         began = {version: version + 1 for version in bases}
         return Step(landing.plan, landing.schedule, began, bases, after)
 
-    def merged(self, round_: int, state: ServerState, step: Step, harvest: Harvest) -> ServerState:
+    def merged(self, round_: int, state: ServerState, step: Step, result: RoundResult) -> ServerState:
         arrivals = [
             Arrival(step.bases[version].values, fold.result(), staleness=round_ - 1 - version)
-            for version, fold in sorted(harvest.folds.items())
+            for version, fold in sorted(result.folds.items())
         ]
         if not arrivals:
             return state

@@ -24,7 +24,7 @@ from fedray.results import (
     summarise_devices,
 )
 from fedray.runtime.experiment import Experiment
-from fedray.runtime.messages import Harvest
+from fedray.runtime.messages import RoundResult
 from fedray.runtime.pace import Step
 from fedray.runtime.wallclock import Pacing
 
@@ -70,12 +70,12 @@ def under_way(
     return RoundUnderWay(round_, time.time(), moment.seconds, schedule.round_seconds, dilation, tuple(devices))
 
 
-def trained_records(devices: Sequence[DeviceRecord], harvest: Harvest, round_: int) -> list[TrainedDeviceRecord]:
+def trained_records(devices: Sequence[DeviceRecord], result: RoundResult, round_: int) -> list[TrainedDeviceRecord]:
     """What became of each device's part."""
-    reasons = {rejected.device: rejected.reason for rejected in harvest.rejected}
+    reasons = {rejected.device: rejected.reason for rejected in result.rejected}
     return [
         TrainedDeviceRecord(
-            round_, device, harvest.loss(device.id), reasons.get(device.id), harvest.enforced.get(device.id)
+            round_, device, result.loss(device.id), reasons.get(device.id), result.enforced.get(device.id)
         )
         for device in devices
     ]

@@ -15,7 +15,7 @@ from fedray.protocol import Plan
 from fedray.results import Enforced, Enforcement
 from fedray.results.quantities import size
 from fedray.runtime.experiment import Experiment
-from fedray.runtime.hosts import HostShare
+from fedray.runtime.host_pool import HostResources
 from fedray.wall.dilation import needed_dilation
 from fedray.wall.errand import Errand
 from fedray.wall.gpu import MOST_CLIENTS, mps_is_there
@@ -86,7 +86,7 @@ class WallClock:
         return Pacing(dilation, schedule.round_seconds, {device: Errand(*parts) for device, *parts in rows})
 
 
-def require_room(experiment: Experiment, share: HostShare, memory_bytes: float) -> None:
+def require_room(experiment: Experiment, resources: HostResources, memory_bytes: float) -> None:
     """UserError if a cluster has too little memory for all devices of a round at once, or MPS refuses so many."""
     participants, source = experiment.scenario.participant_count, experiment.loaded.source
     pricing = really_priced(experiment, experiment.scenario.task.max_tokens)
@@ -97,7 +97,7 @@ def require_room(experiment: Experiment, share: HostShare, memory_bytes: float) 
         there = f"the cluster offers {size(memory_bytes)}"
         problem = f"{needs}, {there}; allowed: fewer training.participants, or the virtual clock"
         raise UserError(source.problem(("runtime", "clock"), problem))
-    gpus = share.hosts * share.gpus
+    gpus = resources.hosts * resources.gpus
     if gpus and mps_is_there() and participants > MOST_CLIENTS * gpus:
         problem = (
             f"{participants:,} devices on {gpus:g} GPUs; allowed: at most {MOST_CLIENTS} on each, by its MPS daemon"

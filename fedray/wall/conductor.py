@@ -10,20 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from fedray.learning.workbench import Workbench
+from fedray.learning.local_trainer import LocalTrainer
 from fedray.wall.device import die_with_parent, examine, measure, perform
 from fedray.wall.messages import Examination, Order, Performance, SpeedTest, Wave
 
 BRIEFING = 0.05  # wall seconds from the word when to begin until then: everybody has heard it
 FORK = multiprocessing.get_context("fork")
 
-Life = tuple[Any, ...]  # what a forked process calls, and with what after its link, the workbench and where to compute
+Life = tuple[Any, ...]  # what a forked process calls, and with what after its link, the trainer and where to compute
 
 
-def conduct(host: Connection, workbench: Workbench, torch_device: str) -> None:
+def conduct(host: Connection, trainer: LocalTrainer, torch_device: str) -> None:
     """Receive one order and send its answer; nothing is sent if a device dies or nobody waits any more."""
     die_with_parent()
-    conductor = Conductor(host, workbench, torch_device)
+    conductor = Conductor(host, trainer, torch_device)
     try:
         host.send(conductor.carry_out(host.recv()))
     except (EOFError, OSError):
@@ -33,9 +33,9 @@ def conduct(host: Connection, workbench: Workbench, torch_device: str) -> None:
 class Conductor:
     """Responsibilities: fork, let devices begin together, end them with the order."""
 
-    def __init__(self, host: Connection, workbench: Workbench, torch_device: str) -> None:
+    def __init__(self, host: Connection, trainer: LocalTrainer, torch_device: str) -> None:
         self.host = host
-        self.workbench = workbench
+        self.trainer = trainer
         self.torch_device = torch_device
 
     def carry_out(self, order: Order) -> object:
@@ -84,7 +84,7 @@ class Conductor:
             for act, *arguments in lives:
                 ours, theirs = FORK.Pipe()
                 process = FORK.Process(
-                    target=act, args=(theirs, self.workbench, self.torch_device, *arguments), daemon=True
+                    target=act, args=(theirs, self.trainer, self.torch_device, *arguments), daemon=True
                 )
                 process.start()
                 theirs.close()

@@ -11,9 +11,9 @@ from typing import Any
 from fedray.adapters import AdapterSpec
 from fedray.learning.calibration import Calibration
 from fedray.learning.evaluation import BlockScore
-from fedray.learning.workbench import Kit
+from fedray.learning.local_trainer import TrainingAssets
 from fedray.protocol import Values
-from fedray.wall.messages import Examination, Order, Outfit, Performance, SpeedTest, Task, Wave
+from fedray.wall.messages import Examination, Order, Performance, SpeedTest, Task, Wave, WorkerInit
 
 
 class CrewLostError(Exception):
@@ -23,7 +23,7 @@ class CrewLostError(Exception):
 class Crew:
     """Responsibilities: start the process that forks devices, give orders, several at once, notice who is gone."""
 
-    def __init__(self, kit: Kit, torch_device: str = "cpu") -> None:
+    def __init__(self, assets: TrainingAssets, torch_device: str = "cpu") -> None:
         ours, theirs = socket.socketpair()
         descriptor = theirs.fileno()
         self.process = subprocess.Popen(
@@ -36,7 +36,7 @@ class Crew:
         self.control = ours
         greeting = Connection(os.dup(ours.fileno()))
         try:
-            greeting.send(Outfit(kit, torch_device))
+            greeting.send(WorkerInit(assets, torch_device))
             greeting.recv()  # ready
         except (EOFError, OSError) as error:
             raise CrewLostError("the process that forks devices has died") from error

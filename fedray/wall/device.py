@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 import numpy as np
 
 from fedray.learning.calibration import calibrate
-from fedray.learning.workbench import Workbench
+from fedray.learning.local_trainer import LocalTrainer
 from fedray.wall.dilation import SLOT
 from fedray.wall.gpu import confine
 from fedray.wall.messages import Examination, Performance, Task
@@ -22,7 +22,7 @@ DIE_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
 NOTHING = np.zeros(0, np.float32)
 
 
-def perform(link: Connection, workbench: Workbench, torch_device: str, task: Task, dilation: float) -> None:
+def perform(link: Connection, trainer: LocalTrainer, torch_device: str, task: Task, dilation: float) -> None:
     """One round: the adapter's bytes come in, steps are taken, bytes go out, each in the time it was planned to take.
 
     Messages: in, when to begin; in, bytes; out, bytes (none if there is no update); out, the performance.
@@ -32,7 +32,7 @@ def perform(link: Connection, workbench: Workbench, torch_device: str, task: Tas
         confine(task.errand.machine_share / SLOT)
     too_small = None
     try:
-        workbench.move_to(torch_device, task.errand.memory_limit_bytes)
+        trainer.move_to(torch_device, task.errand.memory_limit_bytes)
     except MemoryError as error:
         too_small = error  # which shows when it would train
     link.send(None)  # ready
@@ -44,7 +44,7 @@ def perform(link: Connection, workbench: Workbench, torch_device: str, task: Tas
         if too_small:
             raise too_small
         with interrupted_at(keeper.stops):
-            trained = workbench.train(task.assignment, task.round, values, *task.part, foreman=keeper)
+            trained = trainer.train(task.assignment, task.round, values, *task.part, foreman=keeper)
         sent = True
         link.send_bytes(trained.values.tobytes())
         keeper.uploaded()
@@ -59,18 +59,18 @@ def perform(link: Connection, workbench: Workbench, torch_device: str, task: Tas
     link.send(Performance(trained, failure, keeper.enforced()))
 
 
-def examine(link: Connection, workbench: Workbench, torch_device: str, examination: Examination) -> None:
+def examine(link: Connection, trainer: LocalTrainer, torch_device: str, examination: Examination) -> None:
     """Score blocks of held-out examples."""
     die_with_parent()
-    workbench.move_to(torch_device)
-    link.send(workbench.evaluate(examination.spec, examination.values, examination.blocks))
+    trainer.move_to(torch_device)
+    link.send(trainer.evaluate(examination.spec, examination.values, examination.blocks))
 
 
-def measure(link: Connection, workbench: Workbench, torch_device: str) -> None:
+def measure(link: Connection, trainer: LocalTrainer, torch_device: str) -> None:
     """How fast one process is."""
     die_with_parent()
-    workbench.move_to(torch_device)
-    link.send(calibrate(workbench))
+    trainer.move_to(torch_device)
+    link.send(calibrate(trainer))
 
 
 @contextmanager

@@ -4,18 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fedray.adapters import AdapterSpec
+from fedray.learning.local_trainer import TrainingAssets
 from fedray.learning.trainer import Trained
-from fedray.learning.workbench import Kit
 from fedray.protocol import Assignment, Values
 from fedray.results import Enforced
 from fedray.wall.errand import Errand
 
 
 @dataclass(frozen=True)
-class Outfit:
-    """What devices work with: the kit, and where torch computes."""
+class WorkerInit:
+    """What devices work with: the assets, and where torch computes."""
 
-    kit: Kit
+    assets: TrainingAssets
     torch_device: str
 
 

@@ -14,10 +14,10 @@ import socket
 import sys
 from multiprocessing.connection import Connection
 
-from fedray.learning.workbench import Workbench
+from fedray.learning.local_trainer import LocalTrainer
 from fedray.wall.conductor import conduct
 from fedray.wall.device import die_with_parent
-from fedray.wall.messages import Outfit
+from fedray.wall.messages import WorkerInit
 
 FORK = multiprocessing.get_context("fork")
 
@@ -27,8 +27,8 @@ def main() -> None:
     die_with_parent()
     control = socket.socket(fileno=int(sys.argv[1]))
     greeting = Connection(os.dup(control.fileno()))
-    outfit: Outfit = greeting.recv()
-    workbench = Workbench(outfit.kit)
+    worker_init: WorkerInit = greeting.recv()
+    trainer = LocalTrainer(worker_init.assets)
     gc.collect()
     gc.freeze()  # what is there now is not looked at again, so that its pages stay shared
     greeting.send(None)  # ready
@@ -38,7 +38,7 @@ def main() -> None:
         if not word:
             return
         order = Connection(descriptors[0])
-        FORK.Process(target=conduct, args=(order, workbench, outfit.torch_device)).start()
+        FORK.Process(target=conduct, args=(order, trainer, worker_init.torch_device)).start()
         order.close()
         multiprocessing.active_children()  # buries those that have ended
 

@@ -14,7 +14,7 @@ from fedray.learning.activations import count_layer
 from fedray.learning.backbone import Backbone, find_backbone
 from fedray.learning.classifier import Recipe, build
 from fedray.learning.evaluation import EvaluationSet
-from fedray.learning.workbench import Kit, Workbench
+from fedray.learning.local_trainer import LocalTrainer, TrainingAssets
 from fedray.protocol import Assignment, Quantisation
 from fedray.scenario.schema import Optimiser
 
@@ -32,8 +32,8 @@ def dropped(request, two_layers, tmp_path_factory) -> Backbone:
     return find_backbone(load_scenario(path), labels=3)
 
 
-def bench(backbone: Backbone, tokens, seed: int = 3) -> Workbench:
-    kit = Kit(
+def bench(backbone: Backbone, tokens, seed: int = 3) -> LocalTrainer:
+    assets = TrainingAssets(
         recipe=backbone.recipe,
         shape=backbone.shape,
         spec=SPEC,
@@ -46,7 +46,7 @@ def bench(backbone: Backbone, tokens, seed: int = 3) -> Workbench:
         train_head=True,
         seed=seed,
     )
-    return Workbench(kit)
+    return LocalTrainer(assets)
 
 
 def start(backbone: Backbone) -> np.ndarray:
@@ -68,36 +68,36 @@ def test_masks_change_from_step_to_step_round_to_round_and_seed_to_seed(dropped,
     still = Optimiser(learning_rate=1e-30, head_learning_rate=1e-30)
     losses = []
     for seed, round_, part in ((3, 1, 0), (3, 1, 1), (3, 2, 0), (4, 1, 0)):
-        workbench = bench(dropped, tokens, seed)
-        workbench.kit = replace(workbench.kit, shards=(np.arange(4),), optimiser=still)
-        losses.append(workbench.train(Assignment(0, 0, SPEC, 2, 1), round_, start(dropped), part, 2).loss)
+        trainer = bench(dropped, tokens, seed)
+        trainer.assets = replace(trainer.assets, shards=(np.arange(4),), optimiser=still)
+        losses.append(trainer.train(Assignment(0, 0, SPEC, 2, 1), round_, start(dropped), part, 2).loss)
     assert np.diff(np.sort(losses)).min() > 1e-5  # the order of texts alone moves the last digits
 
 
 def test_evaluation_and_torchs_own_generator_know_nothing_of_it(dropped, backbone, tokens) -> None:
-    workbench, values = bench(dropped, tokens), start(dropped)
-    before = workbench.evaluate(SPEC, values, [("test", 0)])[0].loss_sum
+    trainer, values = bench(dropped, tokens), start(dropped)
+    before = trainer.evaluate(SPEC, values, [("test", 0)])[0].loss_sum
     state = torch.get_rng_state()
-    trained = workbench.train(Assignment(0, 0, SPEC, 2, 1), 1, values)
+    trained = trainer.train(Assignment(0, 0, SPEC, 2, 1), 1, values)
     assert torch.equal(torch.get_rng_state(), state)
-    assert not workbench.model.peft.training
-    assert workbench.evaluate(SPEC, values, [("test", 0)])[0].loss_sum == before
+    assert not trainer.model.peft.training
+    assert trainer.evaluate(SPEC, values, [("test", 0)])[0].loss_sum == before
     plain = bench(backbone, tokens).train(Assignment(0, 0, SPEC, 2, 1), 1, values)
     assert (trained.values != plain.values).any()
 
 
 def test_without_dropout_the_model_stays_in_evaluation_mode(backbone, tokens) -> None:
-    workbench = bench(backbone, tokens)
-    with workbench.model.with_dropout(np.random.default_rng(0)):
-        assert not any(module.training for module in workbench.model.peft.modules())
+    trainer = bench(backbone, tokens)
+    with trainer.model.with_dropout(np.random.default_rng(0)):
+        assert not any(module.training for module in trainer.model.peft.modules())
 
 
 def test_an_error_in_training_leaves_evaluation_as_it_was(dropped, tokens) -> None:
-    workbench = bench(dropped, tokens)
+    trainer = bench(dropped, tokens)
     state = torch.get_rng_state()
-    with pytest.raises(KeyError), workbench.model.with_dropout(np.random.default_rng(0)):
+    with pytest.raises(KeyError), trainer.model.with_dropout(np.random.default_rng(0)):
         raise KeyError
-    assert not workbench.model.peft.training
+    assert not trainer.model.peft.training
     assert torch.equal(torch.get_rng_state(), state)
 
 

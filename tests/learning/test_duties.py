@@ -14,9 +14,9 @@ from fedray.learning.adapted import AdaptedModel
 from fedray.learning.batches import draw_batches
 from fedray.learning.classifier import build, load_classifier, load_weights
 from fedray.learning.duties import dutiful
+from fedray.learning.local_trainer import LocalTrainer, TrainingAssets
 from fedray.learning.quantisation import QuantisedActivations, Quantiser
 from fedray.learning.saved import held_bytes
-from fedray.learning.workbench import Kit, Workbench
 from fedray.protocol import Assignment, GradientNorms, Quantisation, TailDecay, TripletSelection
 from fedray.scenario.schema import Optimiser
 from fedray.seeds import Purpose, generator
@@ -221,7 +221,7 @@ def test_training_with_quantised_layers_starts_from_the_same_loss_and_ends_elsew
 
 
 def test_a_round_divided_has_the_batches_of_the_whole(backbone, tokens) -> None:
-    kit = Kit(
+    assets = TrainingAssets(
         recipe=backbone.recipe,
         shape=backbone.shape,
         spec=LORA,
@@ -234,9 +234,9 @@ def test_a_round_divided_has_the_batches_of_the_whole(backbone, tokens) -> None:
         train_head=True,
         seed=3,
     )
-    bench, values = Workbench(kit), start(backbone, LORA)
+    bench, values = LocalTrainer(assets), start(backbone, LORA)
     given = Assignment(0, 0, LORA, 4, 1)
-    drawn = draw_batches(kit.shards[0], tokens.lengths, 4, 2, generator(3, Purpose.BATCHES, 7, 0))
+    drawn = draw_batches(assets.shards[0], tokens.lengths, 4, 2, generator(3, Purpose.BATCHES, 7, 0))
     first = bench.train(given, 7, values, 0, 2)
     second = bench.train(given, 7, first.values, 1, 2)
     model = a_model(backbone, LORA)

@@ -11,7 +11,7 @@ from fedray.errors import RunInterruptedError, UserError
 from fedray.protocol import Plan, ServerState, Update, Values
 from fedray.results import RunDirectory
 from fedray.runtime.experiment import prepare
-from fedray.runtime.messages import Harvest
+from fedray.runtime.messages import RoundResult
 from fedray.runtime.pace import OwnTime, Step, pace_of
 from fedray.runtime.rehearsal import rehearse
 from fedray.runtime.sky import Sky
@@ -87,7 +87,7 @@ def server_step(pace: OwnTime, round_: int, state: ServerState, versions: dict[i
             folds[version].add(update, 1)
     bases = {version: ServerState(state.spec, base) for version, (base, _) in versions.items()}
     step = Step(Plan((), ()), None, {}, bases, Sky())  # type: ignore[arg-type]
-    return pace.merged(round_, state, step, Harvest(folds, {}, {}, (), {}))
+    return pace.merged(round_, state, step, RoundResult(folds, {}, {}, (), {}))
 
 
 @pytest.mark.parametrize("schedule", [Buffered(kind="buffered"), Asynchronous(kind="asynchronous")])

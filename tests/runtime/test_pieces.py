@@ -14,8 +14,8 @@ from fedray.results import RoundRecord
 from fedray.runtime.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from fedray.runtime.ending import is_finished
 from fedray.runtime.heads import LocalHeads
-from fedray.runtime.hosts import Hosts, HostShare, cut, host_share
-from fedray.runtime.messages import Equipment
+from fedray.runtime.host_pool import HostPool, HostResources, cut, host_resources
+from fedray.runtime.messages import HostConfig
 from fedray.runtime.opening import open_run
 from fedray.runtime.session import session
 from fedray.runtime.sky import Sky
@@ -32,21 +32,21 @@ def test_chunks_hold_every_piece_once_in_order(pieces, hosts, per_host) -> None:
 
 
 def test_hosts_are_one_per_cpu_unless_told_otherwise() -> None:
-    assert host_share(Runtime(), 80, cpus=8, gpus=0) == HostShare(8, 1.0, 0.0)
-    assert host_share(Runtime(), 3, cpus=8, gpus=0).hosts == 3
-    assert host_share(Runtime(hosts=4), 80, cpus=2, gpus=0) == HostShare(4, 0.5, 0.0)
-    assert host_share(Runtime(devices_per_host=20), 80, cpus=8, gpus=0).hosts == 4
-    assert host_share(Runtime(devices_per_host=1), 6, cpus=2, gpus=0) == HostShare(6, 0.3333, 0.0)
-    assert host_share(Runtime(cpus_per_host=2.0), 80, cpus=8, gpus=0).hosts == 4
-    assert host_share(Runtime(gpus_per_host=0.25), 80, cpus=64, gpus=2).hosts == 8
-    assert host_share(Runtime(gpus_per_host="auto"), 80, cpus=6, gpus=1) == HostShare(6, 1.0, 0.1666)
-    assert host_share(Runtime(gpus_per_host="auto", hosts=2), 80, cpus=6, gpus=5) == HostShare(2, 1.0, 2)
-    assert host_share(Runtime(gpus_per_host="auto"), 80, cpus=6, gpus=0) == HostShare(6, 1.0, 0.0)
-    assert HostShare(6, 1.0, 0.5).processors == 3  # a device's share of the machine is one of its GPUs
+    assert host_resources(Runtime(), 80, cpus=8, gpus=0) == HostResources(8, 1.0, 0.0)
+    assert host_resources(Runtime(), 3, cpus=8, gpus=0).hosts == 3
+    assert host_resources(Runtime(hosts=4), 80, cpus=2, gpus=0) == HostResources(4, 0.5, 0.0)
+    assert host_resources(Runtime(devices_per_host=20), 80, cpus=8, gpus=0).hosts == 4
+    assert host_resources(Runtime(devices_per_host=1), 6, cpus=2, gpus=0) == HostResources(6, 0.3333, 0.0)
+    assert host_resources(Runtime(cpus_per_host=2.0), 80, cpus=8, gpus=0).hosts == 4
+    assert host_resources(Runtime(gpus_per_host=0.25), 80, cpus=64, gpus=2).hosts == 8
+    assert host_resources(Runtime(gpus_per_host="auto"), 80, cpus=6, gpus=1) == HostResources(6, 1.0, 0.1666)
+    assert host_resources(Runtime(gpus_per_host="auto", hosts=2), 80, cpus=6, gpus=5) == HostResources(2, 1.0, 2)
+    assert host_resources(Runtime(gpus_per_host="auto"), 80, cpus=6, gpus=0) == HostResources(6, 1.0, 0.0)
+    assert HostResources(6, 1.0, 0.5).processors == 3  # a device's share of the machine is one of its GPUs
 
 
-def equipment() -> Equipment:
-    return Equipment(shape(), "shared", None)
+def host_config() -> HostConfig:
+    return HostConfig(shape(), "shared", None)
 
 
 def test_work_of_a_dead_host_is_done_again_and_results_stay_in_order(ray_address: str, tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_work_of_a_dead_host_is_done_again_and_results_stay_in_order(ray_address
 
     heard = []
     with session(ray_address) as cluster:
-        hosts = Hosts(equipment(), HostShare(2, cluster.cpus / 2, 0.0))
+        hosts = HostPool(host_config(), HostResources(2, cluster.cpus / 2, 0.0))
         results = hosts.map("__ray_call__", [(work, number) for number in range(5)], heard.append)
         hosts.close()
     assert results == [0, 1, 4, 9, 16]
@@ -70,7 +70,7 @@ def test_work_of_a_dead_host_is_done_again_and_results_stay_in_order(ray_address
 
 def test_work_that_kills_every_host_ends_the_run_with_a_reason(ray_address: str) -> None:
     with session(ray_address):
-        hosts = Hosts(equipment(), HostShare(1, 1.0, 0.0))
+        hosts = HostPool(host_config(), HostResources(1, 1.0, 0.0))
         with pytest.raises(RunFailedError, match="3 hosts died over the same work"):
             hosts.map("__ray_call__", [(lambda host: os._exit(1),)])
         hosts.close()
@@ -78,7 +78,7 @@ def test_work_that_kills_every_host_ends_the_run_with_a_reason(ray_address: str)
 
 def test_an_error_in_a_host_is_not_hidden(ray_address: str) -> None:
     with session(ray_address):
-        hosts = Hosts(equipment(), HostShare(1, 1.0, 0.0))
+        hosts = HostPool(host_config(), HostResources(1, 1.0, 0.0))
         with pytest.raises(ZeroDivisionError):
             hosts.map("__ray_call__", [(lambda host: 1 / 0,)])
         hosts.close()

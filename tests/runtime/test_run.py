@@ -20,7 +20,7 @@ from fedray.learning.evaluation import combine, evaluate_block
 from fedray.results import RunDirectory
 from fedray.runtime.coordinator import Coordinator
 from fedray.runtime.experiment import prepare
-from fedray.runtime.hosts import HostShare
+from fedray.runtime.host_pool import HostResources
 from fedray.scenario import load_scenario
 from tests.runtime.conftest import Watching, write_board
 
@@ -268,7 +268,7 @@ def test_a_resumed_run_must_be_the_one_that_was_begun(run, small_scenario: Path,
     def reopen(*settings: str, resume: bool = True) -> None:
         """In this process: every case fails before there are hosts."""
         experiment = prepare(load_scenario(small_scenario, settings))
-        coordinator = Coordinator(experiment, directory, HostShare(1, 1.0, 0.0))
+        coordinator = Coordinator(experiment, directory, HostResources(1, 1.0, 0.0))
         try:
             coordinator.open(resume)
         finally:

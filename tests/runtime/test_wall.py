@@ -16,8 +16,8 @@ from fedray.results import Progress, RunDirectory
 from fedray.runtime.driver import shared_session
 from fedray.runtime.experiment import prepare
 from fedray.runtime.host import Host
-from fedray.runtime.hosts import HostShare
-from fedray.runtime.messages import Chunk, Equipment, Harvest
+from fedray.runtime.host_pool import HostResources
+from fedray.runtime.messages import Chunk, HostConfig, RoundResult
 from fedray.runtime.wallclock import require_room
 from fedray.scenario import load_scenario
 from fedray.wall.errand import Errand
@@ -67,13 +67,13 @@ def test_memory_is_measured_and_more_than_a_device_has_refuses_its_update(
     plan = method.plan(experiment.view(1, experiment.fleet.first_moment(), ()))
     first, second = plan.assignments[:2]
     with shared_session(ray_address):
-        equipment = Equipment(experiment.backbone.shape, "shared", experiment.kit(method.adapter()), "wall")
-        host = Host(equipment)
+        host_config = HostConfig(experiment.backbone.shape, "shared", experiment.assets(method.adapter()), "wall")
+        host = Host(host_config)
         layout = layout_of(experiment.backbone.shape, first.spec)
         errand = Errand(0.01, 0.01, 0.01, inf, 1e12)
         short = replace(errand, memory_limit_bytes=lines[0]["enforced"]["memory_bytes"] - 1e5)
 
-        def harvest(errands: tuple[Errand, ...]) -> Harvest:
+        def result(errands: tuple[Errand, ...]) -> RoundResult:
             return host.train(
                 Chunk(
                     round=1,
@@ -87,7 +87,7 @@ def test_memory_is_measured_and_more_than_a_device_has_refuses_its_update(
                 )
             )
 
-        both, alone = harvest((errand, short)), harvest((errand,))
+        both, alone = result((errand, short)), result((errand,))
     assert [one.device for one in both.rejected] == [second.device]
     assert both.rejected[0].reason.startswith("out of memory: training took ")
     assert both.folds[0].result().values.tobytes() == alone.folds[0].result().values.tobytes()
@@ -207,11 +207,11 @@ def test_a_dilation_needs_the_wall_clock(small_scenario: Path) -> None:
 def test_devices_that_do_not_fit_into_the_cluster_at_once_are_refused(small_scenario: Path) -> None:
     """Six devices of two layers need 70 MB each and what they train."""
     experiment = prepare(load_scenario(small_scenario, ["runtime.clock=wall"]))
-    require_room(experiment, HostShare(2, 1.0, 0.0), 6 * 90e6)
+    require_room(experiment, HostResources(2, 1.0, 0.0), 6 * 90e6)
     with pytest.raises(
         UserError, match=r"runtime\.clock: 6 devices at once need about 4\d\d\.\d MB, the cluster offers"
     ):
-        require_room(experiment, HostShare(2, 1.0, 0.0), 6 * 70e6)
+        require_room(experiment, HostResources(2, 1.0, 0.0), 6 * 70e6)
 
 
 def test_an_mps_daemon_serves_so_many_devices(
@@ -220,8 +220,8 @@ def test_an_mps_daemon_serves_so_many_devices(
     fleet = "fleet.groups=[{profile: jetson-tx2, count: 49}]"
     experiment = prepare(load_scenario(small_scenario, ["runtime.clock=wall", fleet]))
     monkeypatch.setenv("CUDA_MPS_PIPE_DIRECTORY", str(tmp_path))
-    require_room(experiment, HostShare(1, 1.0, 1.0), 1e12)  # no daemon: the GPU is shared by turns
+    require_room(experiment, HostResources(1, 1.0, 1.0), 1e12)  # no daemon: the GPU is shared by turns
     (tmp_path / "control").touch()
-    require_room(experiment, HostShare(2, 1.0, 1.0), 1e12)
+    require_room(experiment, HostResources(2, 1.0, 1.0), 1e12)
     with pytest.raises(UserError, match="49 devices on 1 GPUs; allowed: at most 48 on each"):
-        require_room(experiment, HostShare(1, 1.0, 1.0), 1e12)
+        require_room(experiment, HostResources(1, 1.0, 1.0), 1e12)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from fedray.adapters import AdapterSpec, initial_values, layout_of
-from fedray.learning.workbench import Kit, Workbench
+from fedray.learning.local_trainer import LocalTrainer, TrainingAssets
 from fedray.protocol import Assignment, Quantisation
 from fedray.runtime.experiment import prepare
 from fedray.scenario import load_scenario
@@ -28,34 +28,40 @@ IN_NO_TIME = Errand(0.05, 0.1, 0.05, inf, 1e12)
 
 
 @pytest.fixture(scope="module")
-def kit(two_layers: Path) -> Kit:
+def assets(two_layers: Path) -> TrainingAssets:
     settings = [f"model.backbone={two_layers}", "task.max_length=32", "fleet.groups=[{profile: jetson-tx2, count: 3}]"]
     experiment = prepare(load_scenario(None, [*settings, "training.batch_size=4", "method={name: legend, rank: 4}"]))
-    kit = experiment.kit(experiment.method().adapter())
-    assert kit is not None
-    return kit
+    assets = experiment.assets(experiment.method().adapter())
+    assert assets is not None
+    return assets
 
 
 @pytest.fixture(scope="module")
-def crew(kit: Kit) -> Iterator[Crew]:
-    crew = Crew(kit)
+def crew(assets: TrainingAssets) -> Iterator[Crew]:
+    crew = Crew(assets)
     yield crew
     crew.close()
 
 
-def task_of(kit: Kit, device: int, errand: Errand = IN_NO_TIME, spec: AdapterSpec | None = None, **words) -> Task:
-    spec = spec or kit.spec
+def task_of(
+    assets: TrainingAssets, device: int, errand: Errand = IN_NO_TIME, spec: AdapterSpec | None = None, **words
+) -> Task:
+    spec = spec or assets.spec
     assignment = Assignment(device, 0, spec, 2, 1, **words)
-    return Task(assignment, 3, (0, 1), initial_values(layout_of(kit.shape, spec), 7), errand)
+    return Task(assignment, 3, (0, 1), initial_values(layout_of(assets.shape, spec), 7), errand)
 
 
-def test_a_device_in_a_process_of_its_own_trains_to_the_same_bits(kit: Kit, crew: Crew) -> None:
+def test_a_device_in_a_process_of_its_own_trains_to_the_same_bits(assets: TrainingAssets, crew: Crew) -> None:
     """Plain, shallower and quantised, all at once, as one after the other in this process; batches are drawn alike."""
     packed = Quantisation((0, 1), 4, 64)
-    tasks = [task_of(kit, 0), task_of(kit, 1, spec=kit.spec.deepest(1)), task_of(kit, 2, quantisation=packed)]
-    workbench = Workbench(kit)
+    tasks = [
+        task_of(assets, 0),
+        task_of(assets, 1, spec=assets.spec.deepest(1)),
+        task_of(assets, 2, quantisation=packed),
+    ]
+    trainer = LocalTrainer(assets)
     for task, performance in zip(tasks, crew.train(tasks, 1.0), strict=True):
-        alone = workbench.train(task.assignment, task.round, task.values)
+        alone = trainer.train(task.assignment, task.round, task.values)
         assert performance.trained is not None
         assert performance.failure is None
         assert performance.trained.values.tobytes() == alone.values.tobytes()
@@ -63,37 +69,39 @@ def test_a_device_in_a_process_of_its_own_trains_to_the_same_bits(kit: Kit, crew
         assert not np.array_equal(alone.values, task.values)
 
 
-def test_packed_activations_are_measured_as_less(kit: Kit, crew: Crew) -> None:
+def test_packed_activations_are_measured_as_less(assets: TrainingAssets, crew: Crew) -> None:
     packed = Quantisation((0, 1), 4, 64)
-    whole, less = crew.train([task_of(kit, 0), task_of(kit, 0, quantisation=packed)], 1.0)
-    workbench = Workbench(kit)
-    frozen = workbench.model.frozen_bytes
+    whole, less = crew.train([task_of(assets, 0), task_of(assets, 0, quantisation=packed)], 1.0)
+    trainer = LocalTrainer(assets)
+    frozen = trainer.model.frozen_bytes
     assert whole.enforced.memory_bytes - frozen > 2 * (less.enforced.memory_bytes - frozen) > 0
 
 
-def test_scores_are_those_of_this_process(kit: Kit, crew: Crew) -> None:
-    values = initial_values(layout_of(kit.shape, kit.spec), 7)
-    (theirs,), (ours,) = (one.evaluate(kit.spec, values, [("test", 0)]) for one in (crew, Workbench(kit)))
+def test_scores_are_those_of_this_process(assets: TrainingAssets, crew: Crew) -> None:
+    values = initial_values(layout_of(assets.shape, assets.spec), 7)
+    (theirs,), (ours,) = (one.evaluate(assets.spec, values, [("test", 0)]) for one in (crew, LocalTrainer(assets)))
     assert (theirs.predictions.tolist(), theirs.loss_sum) == (ours.predictions.tolist(), ours.loss_sum)
 
 
-def test_every_part_takes_at_least_its_time(kit: Kit, crew: Crew) -> None:
+def test_every_part_takes_at_least_its_time(assets: TrainingAssets, crew: Crew) -> None:
     """Lower bounds only: how late a loaded machine is says nothing about the code."""
     errand = Errand(0.3, 0.8, 0.4, inf, 1e12)
     before = time.monotonic()
-    performances = crew.train([task_of(kit, device, errand) for device in range(3)], 2.0)
+    performances = crew.train([task_of(assets, device, errand) for device in range(3)], 2.0)
     assert time.monotonic() - before >= 2.0 * 1.5
     for performance in performances:
         assert performance.enforced.download_seconds >= 0.3
         assert performance.enforced.end_seconds >= 1.5
 
 
-def test_who_is_cut_short_or_out_of_memory_sends_nothing_and_the_others_go_on(kit: Kit, crew: Crew) -> None:
-    needed = crew.train([task_of(kit, 0)], 1.0)[0].enforced.memory_bytes
+def test_who_is_cut_short_or_out_of_memory_sends_nothing_and_the_others_go_on(
+    assets: TrainingAssets, crew: Crew
+) -> None:
+    needed = crew.train([task_of(assets, 0)], 1.0)[0].enforced.memory_bytes
     tasks = [
-        task_of(kit, 0, replace(IN_NO_TIME, stops=0.02)),
-        task_of(kit, 1, replace(IN_NO_TIME, memory_limit_bytes=needed * 0.9)),
-        task_of(kit, 2),
+        task_of(assets, 0, replace(IN_NO_TIME, stops=0.02)),
+        task_of(assets, 1, replace(IN_NO_TIME, memory_limit_bytes=needed * 0.9)),
+        task_of(assets, 2),
     ]
     short, full, through = crew.train(tasks, 1.0)
     assert short.trained is None
@@ -103,12 +111,12 @@ def test_who_is_cut_short_or_out_of_memory_sends_nothing_and_the_others_go_on(ki
     assert full.failure is not None
     assert full.failure.startswith("out of memory: training took ")
     assert through.trained is not None
-    assert crew.train([task_of(kit, 0)], 1.0)[0].trained is not None
+    assert crew.train([task_of(assets, 0)], 1.0)[0].trained is not None
 
 
-def test_whoever_is_cut_short_is_interrupted_in_the_middle_of_a_step(kit: Kit, crew: Crew) -> None:
+def test_whoever_is_cut_short_is_interrupted_in_the_middle_of_a_step(assets: TrainingAssets, crew: Crew) -> None:
     """A device that has 500 steps to do and stops at the first moments: without that, it would do one of them whole."""
-    many = task_of(kit, 0, Errand(0.0, 1000.0, 1.0, 1e-4, 1e12))
+    many = task_of(assets, 0, Errand(0.0, 1000.0, 1.0, 1e-4, 1e12))
     many = replace(many, assignment=replace(many.assignment, local_steps=500))
     (short,) = crew.train([many], 1.0)
     assert short.trained is None
@@ -129,9 +137,9 @@ def test_nobody_is_interrupted_after_it_has_ended_anyway(error: type[Exception])
     assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
 
 
-def test_what_does_not_count_in_the_end_is_not_sent(kit: Kit, crew: Crew) -> None:
+def test_what_does_not_count_in_the_end_is_not_sent(assets: TrainingAssets, crew: Crew) -> None:
     """An upload that will be lost: the device works to its end."""
-    lost = crew.train([task_of(kit, 0, replace(IN_NO_TIME, stops=0.2))], 1.0)[0]
+    lost = crew.train([task_of(assets, 0, replace(IN_NO_TIME, stops=0.2))], 1.0)[0]
     assert lost.trained is None
     assert lost.enforced.end_seconds >= 0.2
 
@@ -145,43 +153,43 @@ def test_measuring_says_how_fast_each_process_is(crew: Crew) -> None:
         assert 0.05 < one.speed.step_factor < 20
 
 
-def test_a_part_of_the_steps_is_that_part(kit: Kit, crew: Crew) -> None:
+def test_a_part_of_the_steps_is_that_part(assets: TrainingAssets, crew: Crew) -> None:
     """Inner rounds: the second of two steps, as this process does it."""
-    task = replace(task_of(kit, 0), part=(1, 2))
+    task = replace(task_of(assets, 0), part=(1, 2))
     (done,) = crew.train([task], 1.0)
-    alone = Workbench(kit).train(task.assignment, task.round, task.values, 1, 2)
+    alone = LocalTrainer(assets).train(task.assignment, task.round, task.values, 1, 2)
     assert done.trained.values.tobytes() == alone.values.tobytes()
 
 
-def test_several_orders_are_under_way_at_once(kit: Kit, crew: Crew) -> None:
+def test_several_orders_are_under_way_at_once(assets: TrainingAssets, crew: Crew) -> None:
     """The second is given and answered while the first one's device sleeps."""
     slow = replace(IN_NO_TIME, compute_seconds=6.0)
     with ThreadPoolExecutor(1) as another:
-        first = another.submit(crew.train, [task_of(kit, 0, slow)], 1.0)
-        crew.train([task_of(kit, 1)], 1.0)
+        first = another.submit(crew.train, [task_of(assets, 0, slow)], 1.0)
+        crew.train([task_of(assets, 1)], 1.0)
         assert not first.done()
         assert first.result()[0].trained is not None
 
 
-def test_a_dead_device_is_noticed_and_nobody_is_left_behind(kit: Kit) -> None:
-    crew = Crew(kit)
+def test_a_dead_device_is_noticed_and_nobody_is_left_behind(assets: TrainingAssets) -> None:
+    crew = Crew(assets)
     zygote = crew.process.pid
     slow = replace(IN_NO_TIME, compute_seconds=600.0)
     watcher = subprocess.Popen([sys.executable, "-c", KILL_A_CHILD, str(zygote), "2"])
     with pytest.raises(CrewLostError):
-        crew.train([task_of(kit, 0, slow), task_of(kit, 1, slow)], 1.0)
+        crew.train([task_of(assets, 0, slow), task_of(assets, 1, slow)], 1.0)
     watcher.wait()
     crew.close()
     assert not members(zygote)
 
 
-def test_nobody_outlives_the_process_that_forks_them(kit: Kit) -> None:
-    crew = Crew(kit)
+def test_nobody_outlives_the_process_that_forks_them(assets: TrainingAssets) -> None:
+    crew = Crew(assets)
     zygote = crew.process.pid
     slow = replace(IN_NO_TIME, compute_seconds=600.0)
     killer = subprocess.Popen([sys.executable, "-c", KILL_ITSELF_ONCE_THERE, str(zygote), "2"])
     with pytest.raises(CrewLostError):
-        crew.train([task_of(kit, 0, slow), task_of(kit, 1, slow)], 1.0)
+        crew.train([task_of(assets, 0, slow), task_of(assets, 1, slow)], 1.0)
     killer.wait()
     crew.close()
     deadline = time.monotonic() + 20

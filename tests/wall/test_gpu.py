@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from fedray.adapters import AdapterSpec
-from fedray.learning.workbench import Workbench
+from fedray.learning.local_trainer import LocalTrainer
 from fedray.protocol import Assignment
 from fedray.wall import device
 from fedray.wall.errand import Errand
@@ -31,8 +31,8 @@ def test_a_share_of_the_threads_is_a_whole_percentage(
     assert os.environ["CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"] == percentage
 
 
-class Bench(Workbench):
-    """A workbench whose model only says where it is moved to."""
+class SmallTrainer(LocalTrainer):
+    """A trainer whose model only says where it is moved to."""
 
     def __init__(self, weights_bytes: float, room: float) -> None:
         self.moved: list[torch.device] = []
@@ -63,13 +63,13 @@ def fractions(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, int]]:
 
 @pytest.mark.parametrize(("memory", "fraction"), [(4e9, 0.25), (64e9, 1.0)])
 def test_a_gpu_gives_a_process_as_much_memory_as_its_board_has(memory, fraction, fractions) -> None:
-    bench = Bench(1e9, memory)
+    bench = SmallTrainer(1e9, memory)
     bench.move_to("cuda", memory)
     assert (fractions, bench.moved) == ([(fraction, 0)], [torch.device("cuda")])
 
 
 def test_without_a_limit_nothing_is_capped(fractions) -> None:
-    Bench(1e9, 2e9).move_to("cuda")
+    SmallTrainer(1e9, 2e9).move_to("cuda")
     assert fractions == []
 
 
@@ -79,7 +79,9 @@ def test_a_model_that_a_gpus_part_cannot_hold_is_out_of_memory_on_that_device(fr
     monkeypatch.delenv("CUDA_MPS_ACTIVE_THREAD_PERCENTAGE", raising=False)
     task = Task(ASSIGNMENT, 1, (0, 1), np.zeros(0, np.float32), Errand(0.01, 60.0, 60.0, float("inf"), 1e9))
     ours, theirs = multiprocessing.Pipe()
-    process = threading.Thread(target=device.perform, args=(theirs, Bench(2e9, 1e9), "cuda", task, 1.0), daemon=True)
+    process = threading.Thread(
+        target=device.perform, args=(theirs, SmallTrainer(2e9, 1e9), "cuda", task, 1.0), daemon=True
+    )
     process.start()
     assert ours.poll(60)
     assert ours.recv() is None  # ready

@@ -8,14 +8,14 @@ from typing import Protocol
 from fedray.adapters import AdapterSpec
 from fedray.learning.calibration import Calibration, calibrate
 from fedray.learning.evaluation import BlockScore
-from fedray.learning.workbench import Workbench
+from fedray.learning.local_trainer import LocalTrainer
 from fedray.protocol import Values
-from fedray.runtime.messages import Chunk, Equipment
+from fedray.runtime.messages import Chunk, HostConfig
 from fedray.wall.crew import Crew, CrewLostError
 from fedray.wall.messages import Performance, Task
 
 
-class Bench(Protocol):
+class DeviceExecutor(Protocol):
     """Where a host's devices work."""
 
     def perform(self, chunk: Chunk, downloads: Sequence[Values]) -> Iterable[Performance]:
@@ -31,29 +31,29 @@ class Bench(Protocol):
         ...
 
 
-def bench_of(equipment: Equipment, torch_device: str) -> Bench:
-    """The bench for a run's clock."""
-    if equipment.clock == "wall":
-        return AtOnce(Crew(equipment.kit, torch_device))
-    return InTurn(Workbench(equipment.kit, torch_device))
+def device_executor(host_config: HostConfig, torch_device: str) -> DeviceExecutor:
+    """The executor for a run's clock."""
+    if host_config.clock == "wall":
+        return ProcessExecutor(Crew(host_config.assets, torch_device))
+    return SequentialExecutor(LocalTrainer(host_config.assets, torch_device))
 
 
-class InTurn:
+class SequentialExecutor:
     """Devices one after the other on one model, in this process."""
 
-    def __init__(self, workbench: Workbench) -> None:
-        self.workbench = workbench
-        self.evaluate = workbench.evaluate
+    def __init__(self, trainer: LocalTrainer) -> None:
+        self.trainer = trainer
+        self.evaluate = trainer.evaluate
 
     def perform(self, chunk: Chunk, downloads: Sequence[Values]) -> Iterable[Performance]:
         for assignment, values, part in zip(chunk.assignments, downloads, chunk.parts, strict=True):
-            yield Performance(self.workbench.train(assignment, chunk.round, values, *part))
+            yield Performance(self.trainer.train(assignment, chunk.round, values, *part))
 
     def calibrate(self, processes: int) -> list[Calibration]:
-        return [calibrate(self.workbench)]
+        return [calibrate(self.trainer)]
 
 
-class AtOnce:
+class ProcessExecutor:
     """Every device a process of its own; those of a chunk begin together. A host whose crew is lost is lost with it."""
 
     def __init__(self, crew: Crew) -> None:

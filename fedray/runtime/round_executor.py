@@ -15,8 +15,8 @@ from fedray.methods import Method
 from fedray.protocol import Assignment, ServerState
 from fedray.results import Progress
 from fedray.runtime.heads import LocalHeads
-from fedray.runtime.hosts import Hosts, cut
-from fedray.runtime.messages import Chunk, Harvest, gather, in_sequence
+from fedray.runtime.host_pool import HostPool, cut
+from fedray.runtime.messages import Chunk, RoundResult, combine_inner_rounds, merge_results
 from fedray.runtime.pace import Step
 from fedray.runtime.wallclock import Pacing
 from fedray.scenario.schema import Corruption
@@ -24,10 +24,10 @@ from fedray.scenario.schema import Corruption
 CHUNKS_PER_HOST = 4  # pieces a round is cut into: enough to even out, few enough to keep folds rare
 
 
-class Fieldwork:
+class RoundExecutor:
     """Responsibilities: put each adapter into the object store once, spread devices over hosts, count who is done."""
 
-    def __init__(self, hosts: Hosts, rounds_completed: int, tell: Callable[[Progress], None]) -> None:
+    def __init__(self, hosts: HostPool, rounds_completed: int, tell: Callable[[Progress], None]) -> None:
         """`tell` is called when the round under way has come on."""
         self.hosts = hosts
         self._tell = tell
@@ -49,10 +49,10 @@ class Fieldwork:
         method: Method[Any],
         heads: LocalHeads | None,
         pacing: Pacing | None,
-    ) -> Harvest:
+    ) -> RoundResult:
         """Carry out a round's plan, each group from its server state: its inner rounds, on its own.
 
-        After each but its last a group goes on from what its members have made; the last is what the harvest holds.
+        After each but its last a group goes on from what its members have made; the last is what the result holds.
         On the wall, groups go on at the same time, and devices that will not finish set out, too.
         """
         assignments = list(step.plan.assignments) if pacing else step.schedule.finishing(step.plan)
@@ -63,14 +63,14 @@ class Fieldwork:
         self._tell(self.progress)
         fold = ray.put(method.fold())
 
-        def inner(some: Sequence[Assignment]) -> Harvest:
+        def inner(some: Sequence[Assignment]) -> RoundResult:
             return self._inner_rounds(round_, step, some, inner_rounds, method, fold, heads, pacing)
 
         if pacing is None:
             return inner(assignments)
         groups = [[one for one in assignments if one.group == group] for group in inner_rounds]
         with ThreadPoolExecutor(len(groups) or 1) as own_times:
-            return gather(list(own_times.map(inner, filter(None, groups))))
+            return merge_results(list(own_times.map(inner, filter(None, groups))))
 
     def _inner_rounds(
         self,
@@ -82,23 +82,23 @@ class Fieldwork:
         fold: ray.ObjectRef,
         heads: LocalHeads | None,
         pacing: Pacing | None,
-    ) -> Harvest:
+    ) -> RoundResult:
         """Some groups' members through all of their inner rounds; virtual time does not mind who waits for whom."""
         states = dict(step.bases)
-        harvests: list[Harvest] = []
+        results: list[RoundResult] = []
         for part in range(max((inner_rounds[one.group] for one in assignments), default=0)):
             going_on = [one for one in assignments if inner_rounds[one.group] > part]
             if pacing and part:
                 going_on = [one for one in going_on if pacing.errands[one.device].gets_through]
             going_on.sort(key=lambda assignment: assignment.group)  # a group on few hosts, so that folds are few
             parts = {group: (part, of) for group, of in inner_rounds.items()}
-            harvest = self._carry_out(round_, states, going_on, parts, step.schedule.corruptions, fold, heads, pacing)
-            for group, members in harvest.folds.items():
+            result = self._carry_out(round_, states, going_on, parts, step.schedule.corruptions, fold, heads, pacing)
+            for group, members in result.folds.items():
                 if inner_rounds[group] > part + 1:
                     states[group] = method.apply(states[group], members.result())
-            heads = heads.replaced(harvest.heads) if heads else None
-            harvests.append(harvest)
-        return in_sequence(harvests)
+            heads = heads.replaced(result.heads) if heads else None
+            results.append(result)
+        return combine_inner_rounds(results)
 
     def _carry_out(
         self,
@@ -110,9 +110,9 @@ class Fieldwork:
         fold: ray.ObjectRef,
         heads: LocalHeads | None,
         pacing: Pacing | None,
-    ) -> Harvest:
+    ) -> RoundResult:
         """Some assignments, each from the state of its group and for its group's part of the local steps."""
-        shape = self.hosts.equipment.shape
+        shape = self.hosts.host_config.shape
         adapters: dict[tuple[int, AdapterSpec], ray.ObjectRef] = {}
         for group, spec in {(assignment.group, assignment.spec) for assignment in assignments}:
             state = states[group]
@@ -130,7 +130,7 @@ class Fieldwork:
                 errands=tuple(pacing.errands[a.device].part_of(parts[a.group][1]) for a in some) if pacing else None,
                 dilation=pacing.dilation if pacing else 1.0,
             )
-            for some in cut(assignments, self.hosts.share.hosts, 1 if pacing else CHUNKS_PER_HOST)
+            for some in cut(assignments, self.hosts.resources.hosts, 1 if pacing else CHUNKS_PER_HOST)
         ]
 
         def count(index: int) -> None:
@@ -139,14 +139,14 @@ class Fieldwork:
                 self._progress = replace(self._progress, trained=trained)
                 self._tell(self.progress)
 
-        return gather(self.hosts.map("train", [(chunk,) for chunk in chunks], count))
+        return merge_results(self.hosts.map("train", [(chunk,) for chunk in chunks], count))
 
     def evaluate(self, state: ServerState) -> Mapping[str, Score]:
         """The score of a server state on every held-out set, by split; empty for a task without data."""
-        kit = self.hosts.equipment.kit
-        if kit is None:
+        assets = self.hosts.host_config.assets
+        if assets is None:
             return {}
         values = ray.put(state.values)
-        parts = cut(every_block(kit.held_out), self.hosts.share.hosts, 1)
+        parts = cut(every_block(assets.held_out), self.hosts.resources.hosts, 1)
         answers = self.hosts.map("evaluate", [(state.spec, values, part) for part in parts])
-        return combine_sets(kit.held_out, [score for answer in answers for score in answer], kit.recipe.labels)
+        return combine_sets(assets.held_out, [score for answer in answers for score in answer], assets.recipe.labels)

@@ -15,7 +15,7 @@ from ray.exceptions import ObjectLostError, RayActorError
 from fedray.errors import RunFailedError, UserError
 from fedray.learning.calibration import Calibration
 from fedray.runtime.host import Host
-from fedray.runtime.messages import Equipment
+from fedray.runtime.messages import HostConfig
 from fedray.scenario.schema import Runtime
 
 MOST_WAVES = 64  # groups whose devices a host carries at the same time under the wall clock
@@ -25,7 +25,7 @@ Piece = TypeVar("Piece")
 
 
 @dataclass(frozen=True)
-class HostShare:
+class HostResources:
     """How many hosts, and what Ray reserves for each."""
 
     hosts: int
@@ -38,7 +38,7 @@ class HostShare:
         return self.hosts * (self.gpus or self.cpus) or 1.0
 
 
-def host_share(runtime: Runtime, participants: int, cpus: float, gpus: float) -> HostShare:
+def host_resources(runtime: Runtime, participants: int, cpus: float, gpus: float) -> HostResources:
     """The hosts of a run on a cluster that offers so many CPUs and GPUs.
 
     Without a number of hosts there is one per reserved CPU, at most one per participant. `cpus_per_host: auto`
@@ -69,7 +69,7 @@ def host_share(runtime: Runtime, participants: int, cpus: float, gpus: float) ->
                 f"runtime.{kind.lower()}s_per_host: {hosts} hosts × {each:g} exceed the cluster's {there:g} {kind}s; "
                 f"allowed: at most {there / hosts:g} per host, or fewer hosts"
             )
-    return HostShare(hosts, share, gpu_share)
+    return HostResources(hosts, share, gpu_share)
 
 
 def _equal_share(there: float, hosts: int) -> float:
@@ -77,20 +77,20 @@ def _equal_share(there: float, hosts: int) -> float:
     return math.floor(there / hosts) if there >= hosts else math.floor(10_000 * there / hosts) / 10_000
 
 
-class Hosts:
+class HostPool:
     """Responsibilities: start hosts, hand pieces of work to whoever is idle, replace the dead.
 
     What a dead host had not finished is done again by another; hosts keep no state, so the result is the same.
     """
 
-    def __init__(self, equipment: Equipment, share: HostShare) -> None:
-        self._reference = ray.put(equipment)
-        self.equipment: Equipment = ray.get(self._reference)  # shares memory with the hosts of this node
-        self.share = share
+    def __init__(self, host_config: HostConfig, resources: HostResources) -> None:
+        self._reference = ray.put(host_config)
+        self.host_config: HostConfig = ray.get(self._reference)  # shares memory with the hosts of this node
+        self.resources = resources
         self.deaths = 0
         self._replacing = Lock()
         self._calls = count()
-        self.actors: list[ActorHandle] = [self._start() for _ in range(share.hosts)]
+        self.actors: list[ActorHandle] = [self._start() for _ in range(resources.hosts)]
 
     def map(
         self, method: str, pieces: Sequence[tuple[Any, ...]], done: Callable[[int], None] = lambda index: None
@@ -132,8 +132,8 @@ class Hosts:
 
     def calibrate(self) -> list[Calibration]:
         """How fast the machine is when all its reserved CPUs, or GPUs, train at once; for the wall clock."""
-        asked = min(len(self.actors), max(1, int(self.share.processors)))
-        processes = 1 if self.share.gpus else max(1, int(self.share.cpus))
+        asked = min(len(self.actors), max(1, int(self.resources.processors)))
+        processes = 1 if self.resources.gpus else max(1, int(self.resources.cpus))
         return [calibration for answer in self.map("calibrate", [(processes,)] * asked) for calibration in answer]
 
     def close(self) -> None:
@@ -142,8 +142,8 @@ class Hosts:
             ray.kill(actor)
 
     def _start(self) -> ActorHandle:
-        at_once = MOST_WAVES if self.equipment.clock == "wall" else 1
-        options = {"num_cpus": self.share.cpus, "num_gpus": self.share.gpus, "max_concurrency": at_once}
+        at_once = MOST_WAVES if self.host_config.clock == "wall" else 1
+        options = {"num_cpus": self.resources.cpus, "num_gpus": self.resources.gpus, "max_concurrency": at_once}
         return ray.remote(Host).options(**options).remote(self._reference)
 
     def _replace(self, host: int, dead: ActorHandle) -> None:

@@ -20,7 +20,7 @@ from fedray.seeds import Purpose, generator
 
 
 @dataclass(frozen=True)
-class Kit:
+class TrainingAssets:
     """All that stays the same during a run; put into the object store once and shared by the hosts of a node."""
 
     recipe: Recipe
@@ -36,13 +36,13 @@ class Kit:
     seed: int
 
 
-class Workbench:
+class LocalTrainer:
     """Trains and evaluates; what comes out depends only on the arguments, not on what was done before."""
 
-    def __init__(self, kit: Kit, torch_device: str = "cpu") -> None:
-        model = load_weights(build(kit.recipe), kit.weights)
-        self.kit = kit
-        self.model = AdaptedModel(model, kit.shape, kit.spec, torch.device(torch_device))
+    def __init__(self, assets: TrainingAssets, torch_device: str = "cpu") -> None:
+        model = load_weights(build(assets.recipe), assets.weights)
+        self.assets = assets
+        self.model = AdaptedModel(model, assets.shape, assets.spec, torch.device(torch_device))
 
     def move_to(self, torch_device: str, memory_bytes: float = inf) -> None:
         """Compute there from now on, on a GPU with at most so much of its memory; MemoryError if that is too little."""
@@ -67,19 +67,21 @@ class Workbench:
         The batches of a round are drawn as a whole, so they are the same however the round is divided. MemoryError if
         the GPU's part, or a foreman's device, has too little.
         """
-        kit, device, steps = self.kit, assignment.device, assignment.local_steps
-        rng = generator(kit.seed, Purpose.BATCHES, round_, device)
-        batches = draw_batches(kit.shards[device], kit.train.lengths, steps, kit.batch_size, rng)
+        assets, device, steps = self.assets, assignment.device, assignment.local_steps
+        rng = generator(assets.seed, Purpose.BATCHES, round_, device)
+        batches = draw_batches(assets.shards[device], assets.train.lengths, steps, assets.batch_size, rng)
         mine = batches[part * steps // parts : (part + 1) * steps // parts]
-        noise = generator(kit.seed, Purpose.QUANTISATION, round_, device, part)
-        masks = generator(kit.seed, Purpose.DROPOUT, round_, device, part)
+        noise = generator(assets.seed, Purpose.QUANTISATION, round_, device, part)
+        masks = generator(assets.seed, Purpose.DROPOUT, round_, device, part)
         with _plain_memory_errors(), self.model.with_dropout(masks):
-            return train(self.model, assignment, values, kit.train, mine, kit.optimiser, kit.train_head, noise, foreman)
+            return train(
+                self.model, assignment, values, assets.train, mine, assets.optimiser, assets.train_head, noise, foreman
+            )
 
     def evaluate(self, spec: AdapterSpec, values: Values, blocks: Sequence[tuple[str, int]]) -> list[BlockScore]:
         """Score blocks of held-out examples, each given as (split, number), with an adapter."""
         self.model.take_up(spec, values)
-        sets = self.kit.held_out
+        sets = self.assets.held_out
         return [evaluate_block(self.model, sets[split].tokens, sets[split].blocks[number]) for split, number in blocks]
 
 
