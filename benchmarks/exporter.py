@@ -16,12 +16,12 @@ from pathlib import Path
 from threading import Event, Thread
 
 from fedray.results import RoundRecord, RunDirectory, TrainedDeviceRecord
-from fedray.runtime.coordinator import Opening
+from fedray.runtime.coordinator import RunStart
 from fedray.runtime.driver import execute
+from fedray.runtime.dry_run import dry_run
 from fedray.runtime.experiment import Experiment, prepare
-from fedray.runtime.rehearsal import rehearse
 from fedray.runtime.round_executor import Progress
-from fedray.runtime.watched import Watched
+from fedray.runtime.run_metrics import RunMetrics
 from fedray.scenario import load_scenario
 from fedray.telemetry import Exporter, Live
 
@@ -34,8 +34,8 @@ INTERVAL_SECONDS = 5.0
 class Scraper:
     """Scrapes a run until its last round; `text` is the last answer, `seconds` what all of them took."""
 
-    def started(self, experiment: Experiment, directory: RunDirectory, opening: Opening) -> None:
-        self.url, self.over, self.seconds, self.text = opening.metrics_url, Event(), 0.0, ""
+    def started(self, experiment: Experiment, directory: RunDirectory, start: RunStart) -> None:
+        self.url, self.over, self.seconds, self.text = start.metrics_url, Event(), 0.0, ""
         self.thread = Thread(target=self._scrape, daemon=True)
         self.thread.start()
 
@@ -63,12 +63,12 @@ def rendering(devices: int) -> tuple[float, int]:
     """Seconds of the fastest of some scrapes, and the bytes of one."""
     groups = f"[{{profile: jetson-tx2, count: {devices // 2}}}, {{profile: jetson-xavier-nx, count: {devices // 2}}}]"
     loaded = load_scenario(QUICKSTART, [f"fleet.groups={groups}", "task.dataset={kind: none}"])
-    planned = rehearse(prepare(loaded), 1)
+    planned = dry_run(prepare(loaded), 1)
     record = RoundRecord(1, 9.0, 9.0, 1.0, 0.5, 1.0, 9, 9, 9.0, devices, 0, 0, 1, 3.0, 8.0)
-    watched = Watched("bench", loaded.scenario, None)
-    watched.add(record, [TrainedDeviceRecord(1, device, 0.5, None) for device in planned.devices])
+    metrics = RunMetrics("bench", loaded.scenario, None)
+    metrics.add(record, [TrainedDeviceRecord(1, device, 0.5, None) for device in planned.devices])
     exporter = Exporter(0, "127.0.0.1", lambda: Live(0, 0, 0))
-    exporter.publish(watched.snapshot({}))
+    exporter.publish(metrics.snapshot({}))
     times = []
     for _ in range(REPEATS):
         began = time.perf_counter()
@@ -85,7 +85,7 @@ def share_of_a_run() -> tuple[float, float, float]:
     with tempfile.TemporaryDirectory() as folder:
         execute(prepare(loaded), RunDirectory(Path(folder) / "run"), None, scraper)
     spent = dict(re.findall(r'fedray_coordinator_seconds_total\{.*phase="(\w+)".*\} (\S+)', scraper.text))
-    return float(spent["telling"]), scraper.seconds, sum(map(float, spent.values()))
+    return float(spent["publish"]), scraper.seconds, sum(map(float, spent.values()))
 
 
 def main() -> None:
@@ -94,9 +94,9 @@ def main() -> None:
         print(
             f"{devices:6,} devices: {1000 * seconds:6.1f} ms for {size / 1000:,.0f} kB (bound: {1000 * bound:.0f} ms)"
         )
-    telling, scraping, whole = share_of_a_run()
-    share = (telling + scraping) / whole
-    print(f"of {whole:.0f} s: adding up {telling:.3f} s, scrapes {scraping:.3f} s: {share:.2%} (bound: 1 %)")
+    publishing, scraping, whole = share_of_a_run()
+    share = (publishing + scraping) / whole
+    print(f"of {whole:.0f} s: publishing {publishing:.3f} s, scrapes {scraping:.3f} s: {share:.2%} (bound: 1 %)")
 
 
 if __name__ == "__main__":

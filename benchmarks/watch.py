@@ -16,8 +16,8 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from fedray.results import RoundRecord, RunDirectory, TrainedDeviceRecord
+from fedray.runtime.dry_run import dry_run
 from fedray.runtime.experiment import prepare
-from fedray.runtime.rehearsal import rehearse
 from fedray.scenario import load_scenario
 
 QUICKSTART = Path(__file__).parent.parent / "scenarios" / "quickstart.yaml"
@@ -32,7 +32,7 @@ FRAMES = """() => new Promise((done) => {
 def a_run(folder: Path, devices: int) -> None:
     groups = f"[{{profile: jetson-tx2, count: {devices // 2}}}, {{profile: jetson-xavier-nx, count: {devices // 2}}}]"
     loaded = load_scenario(QUICKSTART, [f"fleet.groups={groups}", "task.dataset={kind: none}"])
-    planned = rehearse(prepare(loaded), 1)
+    planned = dry_run(prepare(loaded), 1)
     run = RunDirectory(folder)
     run.create(loaded.to_yaml())
     run.append_devices([TrainedDeviceRecord(1, device, 0.5, None) for device in planned.devices], devices)

@@ -116,7 +116,7 @@ def export(
     """Write runs as OpenMetrics text for Prometheus and Grafana; its time is emulated time, from 2000-01-01 UTC on."""
     from fedray.results import expand
     from fedray.results.files import replace_file
-    from fedray.runtime.exporting import exported
+    from fedray.runtime.openmetrics_export import exported
 
     replace_file(output, exported(expand(runs)), "the export")
     say(f"written to {output}; load it with: promtool tsdb create-blocks-from openmetrics {output} PROMETHEUS-DATA")

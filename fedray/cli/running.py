@@ -25,7 +25,7 @@ def run(
     from fedray.runtime.checks import warnings_of
     from fedray.runtime.driver import execute
     from fedray.runtime.experiment import prepare
-    from fedray.runtime.opening import open_run
+    from fedray.runtime.resume import open_run
 
     loaded, directory = open_run(scenario, settings, run_dir, resume)
     with RunDisplay(err, quiet) as display:
@@ -106,12 +106,12 @@ def plan(
 ) -> None:
     """Show what every device would do in a round, and its price; nothing is trained."""
     from fedray.display import plan_tables
+    from fedray.runtime.dry_run import dry_run
     from fedray.runtime.experiment import prepare
-    from fedray.runtime.rehearsal import rehearse
 
-    rehearsal = rehearse(prepare(load_scenario(scenario, settings)), round_)
+    planned_round = dry_run(prepare(load_scenario(scenario, settings)), round_)
     if as_json:
-        print_json(rehearsal.as_json())
+        print_json(planned_round.as_json())
         return
-    for part in plan_tables(rehearsal):
+    for part in plan_tables(planned_round):
         out.print(part, highlight=False)

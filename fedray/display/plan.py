@@ -14,20 +14,20 @@ from fedray.results import DeviceRecord
 from fedray.results.quantities import size
 
 if TYPE_CHECKING:
-    from fedray.runtime.rehearsal import Rehearsal
+    from fedray.runtime.dry_run import PlannedRound
 
 DEVICE_ROWS = 100  # larger fleets are shown by profile only; --json has every device
 
 
-def plan_tables(rehearsal: Rehearsal) -> Iterable[Table | str]:
+def plan_tables(planned_round: PlannedRound) -> Iterable[Table | str]:
     """A planned round: by device if there are few, then by profile."""
-    if len(rehearsal.devices) <= DEVICE_ROWS:
-        yield _device_table(rehearsal.devices)
+    if len(planned_round.devices) <= DEVICE_ROWS:
+        yield _device_table(planned_round.devices)
     groups: dict[str, list[DeviceRecord]] = defaultdict(list)
-    for device in rehearsal.devices:
+    for device in planned_round.devices:
         groups[device.profile].append(device)
     right = ("devices", "depth", "compute s", "transfer s", "waiting s", "memory", "not finished")
-    rows = table(f"means of round {rehearsal.round}", ("profile",), right)
+    rows = table(f"means of round {planned_round.round}", ("profile",), right)
     for profile, devices in sorted(groups.items()):
         rows.add_row(
             profile,
@@ -40,19 +40,19 @@ def plan_tables(rehearsal: Rehearsal) -> Iterable[Table | str]:
             str(sum(not device.finished for device in devices)),
         )
     yield rows
-    if len(rehearsal.groups) > 1:
-        yield _group_table(rehearsal)
-    if rehearsal.twin:
-        yield f"all costs are those of {rehearsal.twin}; a small stand-in would be trained"
+    if len(planned_round.groups) > 1:
+        yield _group_table(planned_round)
+    if planned_round.twin:
+        yield f"all costs are those of {planned_round.twin}; a small stand-in would be trained"
     yield (
-        f"round {rehearsal.round_seconds:.1f} s, mean waiting {rehearsal.mean_waiting_seconds:.1f} s, "
-        f"{size(rehearsal.bytes_up)} up, {size(rehearsal.bytes_down)} down"
+        f"round {planned_round.round_seconds:.1f} s, mean waiting {planned_round.mean_waiting_seconds:.1f} s, "
+        f"{size(planned_round.bytes_up)} up, {size(planned_round.bytes_down)} down"
     )
 
 
-def _group_table(rehearsal: Rehearsal) -> Table:
+def _group_table(planned_round: PlannedRound) -> Table:
     rows = table("groups", ("id",), ("devices", "depth", "inner rounds", "divergence of labels (nats)"))
-    for group in rehearsal.groups:
+    for group in planned_round.groups:
         numbers = (len(group.devices), group.depth, group.inner_rounds)
         rows.add_row(str(group.id), *map(str, numbers), f"{group.label_divergence:.4f}")
     return rows

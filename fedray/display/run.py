@@ -20,7 +20,7 @@ from fedray.results.quantities import duration, size
 if TYPE_CHECKING:  # tables of files must not wait for torch and Ray
     from fedray.results import Progress
     from fedray.runtime.checks import ScenarioWarning
-    from fedray.runtime.coordinator import Opening
+    from fedray.runtime.coordinator import RunStart
     from fedray.runtime.experiment import Experiment
 
 
@@ -60,8 +60,8 @@ class RunDisplay:
         for warning in warnings:
             self.say(f"warning: {warning}")
 
-    def started(self, experiment: Experiment, directory: RunDirectory, opening: Opening) -> None:
-        scenario, records = experiment.scenario, opening.records
+    def started(self, experiment: Experiment, directory: RunDirectory, start: RunStart) -> None:
+        scenario, records = experiment.scenario, start.records
         self.rounds, self.resumed, self.began = scenario.training.rounds, len(records), time.monotonic()
         self.bytes = sum(record.bytes_up + record.bytes_down for record in records)
         self.say(
@@ -76,8 +76,8 @@ class RunDisplay:
             self.say(f"complete after round {self.rounds}; --set training.rounds=N gives it more")
         elif records:
             self.say(f"going on after round {len(records)}")
-        if opening.metrics_url:
-            self.say(f"metrics at {opening.metrics_url}")
+        if start.metrics_url:
+            self.say(f"metrics at {start.metrics_url}")
 
     def progressed(self, progress: Progress) -> None:
         evaluating = progress.planned and progress.trained == progress.planned

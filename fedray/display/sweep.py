@@ -17,7 +17,7 @@ from fedray.results.quantities import duration, size
 if TYPE_CHECKING:  # tables of files must not wait for torch and Ray
     from fedray.results import Progress
     from fedray.runtime.batch import SweptRun
-    from fedray.runtime.coordinator import Opening
+    from fedray.runtime.coordinator import RunStart
     from fedray.runtime.experiment import Experiment
     from fedray.runtime.sweep import Sweep
 
@@ -74,14 +74,14 @@ class BatchDisplay:
         self.current = self.rows[run.name]
         self.current.status = "starting"
 
-    def started(self, experiment: Experiment, directory: RunDirectory, opening: Opening) -> None:
-        row, records = self._current, opening.records
+    def started(self, experiment: Experiment, directory: RunDirectory, start: RunStart) -> None:
+        row, records = self._current, start.records
         row.round, row.bytes = len(records), sum(record.bytes_up + record.bytes_down for record in records)
         self.begun = time.monotonic()
         going_on = f", going on after round {row.round}" if records else ""
         self._log(f"{experiment.scenario.method['name']}, {len(experiment.fleet):,} devices{going_on}")
-        if opening.metrics_url:
-            self._say(f"metrics at {opening.metrics_url}")
+        if start.metrics_url:
+            self._say(f"metrics at {start.metrics_url}")
 
     def progressed(self, progress: Progress) -> None:
         row = self._current

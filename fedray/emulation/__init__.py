@@ -2,17 +2,17 @@
 
 from fedray.emulation.corruption import corrupted
 from fedray.emulation.energy import Limits
-from fedray.emulation.flights import Flights, Landing, take_off
+from fedray.emulation.in_flight import InFlightUpdates, ServerStep, dispatch
 from fedray.emulation.schedule import Outcome, Rules, Schedule, simulate
 
 __all__ = [
-    "Flights",
-    "Landing",
+    "InFlightUpdates",
     "Limits",
     "Outcome",
     "Rules",
     "Schedule",
+    "ServerStep",
     "corrupted",
+    "dispatch",
     "simulate",
-    "take_off",
 ]

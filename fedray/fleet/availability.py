@@ -151,6 +151,6 @@ def _between_switches(period: float, came: Floats, went: Floats) -> Spells:
 def _shifted(spells: Spells, offset: float) -> Spells:
     """The same spells, met from a later place of the period."""
     moved = spells.starts - offset
-    laps = np.floor(moved / spells.period) * spells.period
-    order = np.argsort(moved - laps)
-    return Spells(spells.period, (moved - laps)[order], (spells.ends - offset - laps)[order])
+    phase_timer = np.floor(moved / spells.period) * spells.period
+    order = np.argsort(moved - phase_timer)
+    return Spells(spells.period, (moved - phase_timer)[order], (spells.ends - offset - phase_timer)[order])

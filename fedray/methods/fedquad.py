@@ -18,7 +18,7 @@ from fedray.adapters import AdapterSpec
 from fedray.costs import Work
 from fedray.methods.base import Method, MethodContext, MethodSection, ParameterError, in_one_group
 from fedray.methods.capacity import CapacityEstimate
-from fedray.methods.pacing import best_pace
+from fedray.methods.round_time import select_round_time
 from fedray.protocol import Assignment, DeviceReport, Floats, GradientNorms, Ints, Plan, Quantisation, View
 from fedray.scenario.schema import LARGEST
 
@@ -133,7 +133,7 @@ class FedQuad(Method[FedQuadSection]):
         if able.any():
             utility = np.cumsum(self.norms[::-1])  # of the layers that a depth trains
             gains = np.broadcast_to(utility, choices.seconds[able].shape)
-            depths[able] = 1 + best_pace(choices.seconds[able], gains, self.config.waiting_bound)
+            depths[able] = 1 + select_round_time(choices.seconds[able], gains, self.config.waiting_bound)
         return depths
 
     def _quantisation(self, depth: int, count: int) -> Quantisation | None:

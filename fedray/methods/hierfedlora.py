@@ -23,7 +23,7 @@ from fedray.adapters import AdapterSpec
 from fedray.costs import Work
 from fedray.methods.base import Method, MethodContext, MethodSection
 from fedray.methods.capacity import CapacityEstimate
-from fedray.methods.pacing import best_pace
+from fedray.methods.round_time import select_round_time
 from fedray.methods.topology import StandingGroups, groups_of
 from fedray.protocol import Assignment, DeviceReport, Floats, Ints, Plan, View
 from fedray.scenario.schema import LARGEST, Positive
@@ -82,7 +82,8 @@ class HierFedLoRA(Method[HierFedLoRASection]):
     """Groups stand until estimates move; each round every group takes the frequency and depth worth most per second.
 
     What a choice is expected to gain in a round is its first utility times its worth, which is learned from how far the
-    losses of those who made it fell (see `observe`). `best_pace` divides the gains by seconds, once for all groups, so
+    losses of those who made it fell (see `observe`). `select_round_time` divides the gains by seconds, once
+    for all groups, so
     what is maximised is the groups' own loss drop per estimated second.
     """
 
@@ -127,7 +128,7 @@ class HierFedLoRA(Method[HierFedLoRASection]):
         able[~able.any(axis=1), grid.index((1, 1))] = True  # who lacks the memory even so will report it
         sizes = np.bincount(numbers, weights=view.examples)
         gains = sizes[:, None] / sizes.sum() * np.array([self._utility(choice) for choice in grid])[None, :]
-        chosen = best_pace(np.where(able, seconds, np.inf), gains, self.config.waiting_bound)
+        chosen = select_round_time(np.where(able, seconds, np.inf), gains, self.config.waiting_bound)
         return [grid[index] for index in chosen]
 
     def observe(self, reports: Sequence[DeviceReport]) -> None:

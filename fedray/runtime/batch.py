@@ -10,10 +10,10 @@ from fedray.errors import RunFailedError, RunInterruptedError, UserError
 from fedray.methods import resolved
 from fedray.results import RunDirectory, Summary
 from fedray.runtime.checkpoint import load_checkpoint
-from fedray.runtime.driver import Watcher, execute_on
+from fedray.runtime.driver import RunCallback, execute_on
 from fedray.runtime.experiment import Experiment, prepare
 from fedray.runtime.matrix import Cell, as_written
-from fedray.runtime.opening import changed_key
+from fedray.runtime.resume import changed_key
 from fedray.runtime.session import Cluster
 from fedray.runtime.task_data import TaskData
 from fedray.scenario import load_scenario
@@ -45,7 +45,7 @@ class BatchProgress:
     folder: Path
 
 
-class BatchWatcher(Watcher, Protocol):
+class BatchCallback(RunCallback, Protocol):
     """Somebody who follows several runs, and each of them."""
 
     def began(self, run: SweptRun) -> None:
@@ -94,7 +94,11 @@ def require_the_same_base(runs: Sequence[SweptRun], held: Sequence[RunDirectory]
 
 
 def run_each(
-    cluster: Cluster, runs: Sequence[SweptRun], watcher: BatchWatcher, progress: BatchProgress, until: int | None = None
+    cluster: Cluster,
+    runs: Sequence[SweptRun],
+    callback: BatchCallback,
+    progress: BatchProgress,
+    until: int | None = None,
 ) -> Mapping[str, str]:
     """Do runs to their end, or until they have so many rounds; the names of those that failed, and why.
 
@@ -108,14 +112,14 @@ def run_each(
     failures: dict[str, str] = {}
     for number, run in enumerate(runs):
         try:
-            watcher.began(run)
+            callback.began(run)
             try:
-                summary = execute_on(cluster, run.experiment, run.directory, watcher, run.begun, until)
+                summary = execute_on(cluster, run.experiment, run.directory, callback, run.begun, until)
             except RunFailedError as error:
                 failures[run.name] = str(error)
-                watcher.failed(run, str(error))
+                callback.failed(run, str(error))
             else:
-                watcher.ended(run, summary)
+                callback.ended(run, summary)
         except (RunInterruptedError, KeyboardInterrupt):  # also between two runs
             complete = progress.complete + number - len(failures)
             raise RunInterruptedError(

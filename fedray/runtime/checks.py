@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fedray.results import DataReport
+from fedray.runtime.dry_run import dry_run
 from fedray.runtime.experiment import Experiment
-from fedray.runtime.rehearsal import rehearse
 from fedray.scenario.source import show
 
 MOST_CUT = 0.05  # of the texts: what `max_length: auto` cuts at most
@@ -34,7 +34,7 @@ def warnings_of(experiment: Experiment) -> tuple[ScenarioWarning, ...]:
 
 def _memory(experiment: Experiment) -> Iterator[ScenarioWarning]:
     """Devices of the first round that run out of memory."""
-    planned = rehearse(experiment, 1).devices
+    planned = dry_run(experiment, 1).devices
     short = [device for device in planned if not device.fits]
     if not short:
         return

@@ -25,15 +25,14 @@ from fedray.results import (
     result_digest,
     summarise,
 )
-from fedray.runtime.broadcast import Broadcast
+from fedray.runtime.aggregation_schedule import aggregation_schedule
 from fedray.runtime.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from fedray.runtime.ending import out_of_time
 from fedray.runtime.experiment import Experiment
 from fedray.runtime.heads import LocalHeads
 from fedray.runtime.host_pool import HostPool, HostResources
-from fedray.runtime.laps import Laps
 from fedray.runtime.messages import HostConfig
-from fedray.runtime.pace import pace_of
+from fedray.runtime.metrics_publisher import MetricsPublisher
+from fedray.runtime.phase_timer import PhaseTimer
 from fedray.runtime.reporting import (
     adapter_origin,
     device_records,
@@ -44,12 +43,13 @@ from fedray.runtime.reporting import (
 )
 from fedray.runtime.round_executor import RoundExecutor
 from fedray.runtime.sky import Sky
+from fedray.runtime.stopping import out_of_time
 from fedray.runtime.wallclock import WallClock
 from fedray.telemetry import Live
 
 
 @dataclass(frozen=True)
-class Standing:
+class RunState:
     """Where a run stands after a completed round; replaced as a whole, so a round that dies half-way never was."""
 
     state: ServerState
@@ -62,7 +62,7 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Opening:
+class RunStart:
     """What is there when a run begins: rounds completed before, and where Prometheus finds it, if it does."""
 
     records: tuple[RoundRecord, ...]
@@ -77,14 +77,14 @@ class Coordinator:
         self.directory = directory
         self.resources = resources
         self.method = experiment.method()
-        self.pace = pace_of(experiment.scenario.training.schedule, self.method)
+        self.aggregation = aggregation_schedule(experiment.scenario.training.schedule, self.method)
         self.shape = experiment.backbone.shape
-        self.laps = Laps()
+        self.phase_timer = PhaseTimer()
         self.first_spec = self.method.adapter()  # the largest: what hosts make room for, also in a resumed run
         self.committing = threading.Lock()
         self.concluded = False
 
-    def open(self, resume: bool) -> Opening:
+    def open(self, resume: bool) -> RunStart:
         """Open the Prometheus endpoint, claim the run directory, take up its checkpoint, start the hosts.
 
         Raises
@@ -92,12 +92,12 @@ class Coordinator:
         UserError
             if the port is taken, the directory is in use, or a resumed run is not the one that was begun.
         """
-        self.broadcast = Broadcast(self.experiment.scenario, self._live)
+        self.publisher = MetricsPublisher(self.experiment.scenario, self._live)
         scenario_yaml = self.experiment.loaded.to_yaml()
         if not resume:
             self.directory.create(scenario_yaml)
         self.lock = self.directory.lock()
-        self.standing = self._resumed_standing() if resume else self._first_standing()
+        self.run_state = self._resumed_state() if resume else self._first_state()
         if resume:
             self.directory.rewrite_scenario(scenario_yaml)
         if self.experiment.data is not None:
@@ -111,54 +111,54 @@ class Coordinator:
             clock=self.experiment.scenario.runtime.clock,
         )
         hosts = HostPool(host_config, self.resources)
-        self.executor = RoundExecutor(hosts, len(self.standing.records), self.directory.write_progress)
+        self.executor = RoundExecutor(hosts, len(self.run_state.records), self.directory.write_progress)
         on_the_wall = host_config.clock == "wall"
         self.wall = WallClock(self.experiment, hosts.calibrate(), self.resources.processors) if on_the_wall else None
-        self.broadcast.begin(self.directory, len(self.standing.records))
-        return Opening(self.standing.records, self.broadcast.url)
+        self.publisher.begin(self.directory, len(self.run_state.records))
+        return RunStart(self.run_state.records, self.publisher.url)
 
     def run_round(self) -> RoundRecord:
         """The next round: what the server knows, decides, gets back, and learns from it."""
-        self.laps.begin()
-        before, round_ = self.standing, len(self.standing.records) + 1
+        self.phase_timer.begin()
+        before, round_ = self.run_state, len(self.run_state.records) + 1
         moment = self.experiment.opens(before.moment, before.sky.busy)
         view = self.experiment.view(round_, moment, before.sky.busy)
         plan = self.experiment.planned(self.method, view)
         schedule = self.experiment.schedule(round_, plan, moment)
-        step = self.pace.step(round_, before.state, before.sky, plan, schedule, moment.seconds)
-        pacing = self.wall.pacing(step.plan, step.schedule) if self.wall else None
+        step = self.aggregation.step(round_, before.state, before.sky, plan, schedule, moment.seconds)
+        wall_plan = self.wall.plan(step.plan, step.schedule) if self.wall else None
         fleet = self.experiment.fleet
         devices = device_records(fleet, step, round_)
-        self.directory.write_current(under_way(round_, moment, step.schedule, devices, pacing), len(fleet))
-        self.laps.end("planning")
-        result = self.executor.train(round_, step, self.method, before.heads, pacing)
-        self.laps.end("training")
-        state = self.pace.merged(round_, before.state, step, result)
+        self.directory.write_current(under_way(round_, moment, step.schedule, devices, wall_plan), len(fleet))
+        self.phase_timer.end("planning")
+        result = self.executor.train(round_, step, self.method, before.heads, wall_plan)
+        self.phase_timer.end("training")
+        state = self.aggregation.merged(round_, before.state, step, result)
         heads = before.heads.replaced(result.heads) if before.heads else None
-        self.laps.end("aggregation")
+        self.phase_timer.end("aggregation")
         ended = self.experiment.after(moment, step.schedule)
         due = self._is_evaluated(round_, ended.seconds)
         scores = self.executor.evaluate(self._judged(state, heads)) if due else {}
-        self.laps.end("evaluation")
+        self.phase_timer.end("evaluation")
         self.method.observe(step.schedule.reports(result.losses, result.measured))
         refused = [rejected.device for rejected in result.rejected]
-        enforcement = pacing.outcome(result.enforced) if pacing else None
+        enforcement = wall_plan.outcome(result.enforced) if wall_plan else None
         evaluation = round_evaluation(scores, self.experiment)
         record = round_record(round_, ended.seconds, step.plan, step.schedule, refused, evaluation, enforcement)
-        after = Standing(
+        after = RunState(
             state,
             heads,
             ended,
             step.sky,
             (*before.records, record),
-            before.wall_seconds + self.laps.since_begin,
+            before.wall_seconds + self.phase_timer.since_begin,
             max(before.peak_memory_bytes, step.schedule.peak_memory_bytes),
         )
         lines = trained_records(devices, result, round_)
         self._commit(after, lines)
-        self.laps.end("writing")
-        self.broadcast.tell(record, lines, self.laps.seconds)
-        self.laps.end("telling")
+        self.phase_timer.end("writing")
+        self.publisher.publish(record, lines, self.phase_timer.seconds)
+        self.phase_timer.end("publish")
         return record
 
     @ray.method(concurrency_group="watch")
@@ -171,14 +171,14 @@ class Coordinator:
         """Write the summary and the adapter of the completed rounds, end the hosts, let go of the directory."""
         with self.committing:
             self.concluded = True  # a round still under way no longer counts
-            standing, data = self.standing, self.experiment.data
-            judged = self._judged(standing.state, standing.heads)
+            run_state, data = self.run_state, self.experiment.data
+            judged = self._judged(run_state.state, run_state.heads)
             tally = Tally(
                 run_id=self.directory.run_id,
                 method=self.experiment.scenario.method["name"],
                 devices=len(self.experiment.fleet),
-                wall_seconds=standing.wall_seconds,
-                peak_memory_bytes=standing.peak_memory_bytes,
+                wall_seconds=run_state.wall_seconds,
+                peak_memory_bytes=run_state.peak_memory_bytes,
                 result_digest=result_digest(layout_of(self.shape, judged.spec), judged.values),
                 target=self.experiment.scenario.training.stop.target,
                 held=self.experiment.scenario.training.stop.hold,
@@ -188,27 +188,27 @@ class Coordinator:
                 twin=self.experiment.twin,
                 steps=self.experiment.steps,
             )
-            summary = summarise(standing.records, tally, status)
+            summary = summarise(run_state.records, tally, status)
             self.directory.write_summary(summary)  # first: a stopped job has three seconds
             self._save_adapter(judged, summary)
         self.executor.hosts.close()
-        self.broadcast.close()
+        self.publisher.close()
         os.close(self.lock)
         return summary
 
-    def _first_standing(self) -> Standing:
+    def _first_state(self) -> RunState:
         """Before the first round."""
         layout = layout_of(self.shape, self.first_spec)
         values = initial_values(layout, self.experiment.scenario.seed)
         local = self.experiment.scenario.model.head == "local"
         heads = LocalHeads.same_for_all(values[layout.lora_size :], len(self.experiment.fleet)) if local else None
-        return Standing(
+        return RunState(
             ServerState(self.first_spec, values), heads, self.experiment.fleet.first_moment(), Sky(), (), 0.0, 0
         )
 
-    def _resumed_standing(self) -> Standing:
+    def _resumed_state(self) -> RunState:
         """After the last checkpoint, or before the first round if there is none; UserError if it does not fit."""
-        first = self._first_standing()
+        first = self._first_state()
         saved = load_checkpoint(self.directory.checkpoint)
         if saved is None:
             self.directory.truncate(0)
@@ -228,7 +228,7 @@ class Coordinator:
         if [record.round for record in records] != list(range(1, saved.round + 1)):
             raise UserError(f"{where}: rounds.jsonl lacks rounds that the checkpoint has seen")
         self.method.load_state_dict(saved.method)
-        return Standing(
+        return RunState(
             state=ServerState(saved.spec, saved.values),
             heads=heads,
             moment=Moment(records[-1].emulated_seconds, saved.charge),
@@ -249,7 +249,7 @@ class Coordinator:
         lora = state.values[: layout_of(self.shape, state.spec).lora_size]
         return ServerState(state.spec, np.concatenate([lora, heads.mean()]))
 
-    def _commit(self, after: Standing, lines: Sequence[TrainedDeviceRecord]) -> None:
+    def _commit(self, after: RunState, lines: Sequence[TrainedDeviceRecord]) -> None:
         """Make a finished round count: lines first, then the checkpoint that says they are valid."""
         experiment, record = self.experiment, after.records[-1]
         checkpoint = Checkpoint(
@@ -270,7 +270,7 @@ class Coordinator:
             self.directory.append_devices(lines, len(experiment.fleet))
             self.directory.append_round(record)
             save_checkpoint(self.directory.checkpoint, checkpoint)
-            self.standing = after
+            self.run_state = after
 
     def _live(self) -> Live:
         """What Prometheus hears of the round under way."""

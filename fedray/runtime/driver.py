@@ -12,20 +12,20 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from fedray.errors import RunFailedError, RunInterruptedError, UserError
 from fedray.results import Progress, RoundRecord, RunDirectory, Status, Summary
-from fedray.runtime.coordinator import Coordinator, Opening
-from fedray.runtime.ending import is_finished
+from fedray.runtime.coordinator import Coordinator, RunStart
 from fedray.runtime.experiment import Experiment
 from fedray.runtime.host_pool import HostResources, host_resources
 from fedray.runtime.session import Cluster, session
+from fedray.runtime.stopping import is_finished
 from fedray.runtime.wallclock import require_room
 
 POLL_SECONDS = 0.5  # how often the round under way is asked how far it is
 
 
-class Watcher(Protocol):
+class RunCallback(Protocol):
     """Somebody who follows a run."""
 
-    def started(self, experiment: Experiment, directory: RunDirectory, opening: Opening) -> None:
+    def started(self, experiment: Experiment, directory: RunDirectory, start: RunStart) -> None:
         """The coordinator is up."""
 
     def progressed(self, progress: Progress) -> None:
@@ -36,7 +36,7 @@ class Watcher(Protocol):
 
 
 def execute(
-    experiment: Experiment, directory: RunDirectory, address: str | None, watcher: Watcher, resume: bool = False
+    experiment: Experiment, directory: RunDirectory, address: str | None, callback: RunCallback, resume: bool = False
 ) -> Summary:
     """Run an experiment in a new run directory, or go on with the one that is there.
 
@@ -50,7 +50,7 @@ def execute(
         on Ctrl-C; completed rounds are kept.
     """
     with shared_session(address) as cluster:
-        return execute_on(cluster, experiment, directory, watcher, resume)
+        return execute_on(cluster, experiment, directory, callback, resume)
 
 
 @contextmanager
@@ -77,7 +77,7 @@ def execute_on(
     cluster: Cluster,
     experiment: Experiment,
     directory: RunDirectory,
-    watcher: Watcher,
+    callback: RunCallback,
     resume: bool = False,
     until: int | None = None,
 ) -> Summary:
@@ -85,13 +85,13 @@ def execute_on(
     coordinator = _start(experiment, directory, share_of(experiment, cluster))
     records: list[RoundRecord] | None = None
     try:
-        opening = _ask(coordinator.open.remote(resume), directory)
-        records = list(opening.records)
-        watcher.started(experiment, directory, opening)
+        start = _ask(coordinator.open.remote(resume), directory)
+        records = list(start.records)
+        callback.started(experiment, directory, start)
         training = experiment.scenario.training
         while not is_finished(training, records) and (until is None or len(records) < until):
-            records.append(_await_round(coordinator, directory, watcher))
-            watcher.completed(records[-1])
+            records.append(_await_round(coordinator, directory, callback))
+            callback.completed(records[-1])
         return _conclude(coordinator, directory, "completed" if is_finished(training, records) else "stopped")
     except KeyboardInterrupt:
         if records is None:
@@ -113,10 +113,10 @@ def _start(experiment: Experiment, directory: RunDirectory, resources: HostResou
     return actor.options(scheduling_strategy=here).remote(experiment, directory, resources)
 
 
-def _await_round(coordinator: ActorHandle, directory: RunDirectory, watcher: Watcher) -> RoundRecord:
+def _await_round(coordinator: ActorHandle, directory: RunDirectory, callback: RunCallback) -> RoundRecord:
     running = coordinator.run_round.remote()
     while not ray.wait([running], timeout=POLL_SECONDS)[0]:
-        watcher.progressed(_ask(coordinator.progress.remote(), directory))
+        callback.progressed(_ask(coordinator.progress.remote(), directory))
     record: RoundRecord = _ask(running, directory)
     return record
 

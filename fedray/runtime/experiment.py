@@ -76,10 +76,10 @@ class Experiment:
         """
         if busy:
             return moment
-        opening = self.fleet.opens(moment, self._eligible)
-        if opening is None:
+        start = self.fleet.opens(moment, self._eligible)
+        if start is None:
             raise RunFailedError("no device will ever be online and charged again; completed rounds are kept")
-        return opening
+        return start
 
     def view(self, round_: int, moment: Moment, busy: Sequence[int]) -> View:
         """What the server may know before a round, of devices that are free, online, charged, and have examples."""

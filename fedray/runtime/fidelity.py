@@ -7,9 +7,9 @@ from fedray.analysis import Fidelity, fidelity
 from fedray.errors import RunFailedError
 from fedray.learning.calibration import Calibration, fastest_device
 from fedray.results import RunDirectory
-from fedray.runtime.driver import Watcher, execute_on, share_of, shared_session
+from fedray.runtime.driver import RunCallback, execute_on, share_of, shared_session
 from fedray.runtime.experiment import prepare
-from fedray.runtime.opening import default_folder
+from fedray.runtime.resume import default_folder
 from fedray.scenario import load_scenario
 from fedray.wall.crew import Crew, CrewLostError
 
@@ -23,7 +23,7 @@ def measure_fidelity(
     bound: float,
     folder: Path | None,
     address: str | None,
-    watcher: Watcher,
+    callback: RunCallback,
 ) -> tuple[Fidelity, Path]:
     """Run the first rounds of a scenario under the virtual clock, then on the wall; the folder keeps both runs.
 
@@ -41,7 +41,7 @@ def measure_fidelity(
     with shared_session(address) as cluster:
         share_of(wall, cluster)  # or it would be refused only after the other has run
         for experiment, directory in zip((virtual, wall), directories, strict=True):
-            execute_on(cluster, experiment, directory, watcher)
+            execute_on(cluster, experiment, directory, callback)
     return fidelity(*directories, bound), folder
 
 

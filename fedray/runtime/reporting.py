@@ -23,10 +23,10 @@ from fedray.results import (
     TrainedDeviceRecord,
     summarise_devices,
 )
+from fedray.runtime.aggregation_schedule import Step
 from fedray.runtime.experiment import Experiment
 from fedray.runtime.messages import RoundResult
-from fedray.runtime.pace import Step
-from fedray.runtime.wallclock import Pacing
+from fedray.runtime.wallclock import WallClockPlan
 
 
 def device_records(fleet: Fleet, step: Step, round_: int) -> list[DeviceRecord]:
@@ -63,10 +63,10 @@ def device_records(fleet: Fleet, step: Step, round_: int) -> list[DeviceRecord]:
 
 
 def under_way(
-    round_: int, moment: Moment, schedule: Schedule, devices: Sequence[DeviceRecord], pacing: Pacing | None
+    round_: int, moment: Moment, schedule: Schedule, devices: Sequence[DeviceRecord], wall_plan: WallClockPlan | None
 ) -> RoundUnderWay:
     """A round that begins now, at an emulated moment."""
-    dilation = pacing.dilation if pacing else None
+    dilation = wall_plan.dilation if wall_plan else None
     return RoundUnderWay(round_, time.time(), moment.seconds, schedule.round_seconds, dilation, tuple(devices))
 
 

@@ -14,11 +14,11 @@ from fedray.learning.evaluation import Score, combine_sets, every_block
 from fedray.methods import Method
 from fedray.protocol import Assignment, ServerState
 from fedray.results import Progress
+from fedray.runtime.aggregation_schedule import Step
 from fedray.runtime.heads import LocalHeads
 from fedray.runtime.host_pool import HostPool, cut
 from fedray.runtime.messages import Chunk, RoundResult, combine_inner_rounds, merge_results
-from fedray.runtime.pace import Step
-from fedray.runtime.wallclock import Pacing
+from fedray.runtime.wallclock import WallClockPlan
 from fedray.scenario.schema import Corruption
 
 CHUNKS_PER_HOST = 4  # pieces a round is cut into: enough to even out, few enough to keep folds rare
@@ -33,7 +33,7 @@ class RoundExecutor:
         self._tell = tell
         self._progress = Progress(rounds_completed, 0, 0, 0)
         self._began = 0.0  # the round under way
-        self._pacing: Pacing | None = None
+        self._pacing: WallClockPlan | None = None
         self._counting = Lock()
 
     @property
@@ -48,25 +48,25 @@ class RoundExecutor:
         step: Step,
         method: Method[Any],
         heads: LocalHeads | None,
-        pacing: Pacing | None,
+        wall_plan: WallClockPlan | None,
     ) -> RoundResult:
         """Carry out a round's plan, each group from its server state: its inner rounds, on its own.
 
         After each but its last a group goes on from what its members have made; the last is what the result holds.
         On the wall, groups go on at the same time, and devices that will not finish set out, too.
         """
-        assignments = list(step.plan.assignments) if pacing else step.schedule.finishing(step.plan)
+        assignments = list(step.plan.assignments) if wall_plan else step.schedule.finishing(step.plan)
         inner_rounds = {group.id: group.inner_rounds for group in step.plan.groups}
         planned = sum(inner_rounds[assignment.group] for assignment in assignments)
         self._progress = Progress(round_, 0, planned, 0)
-        self._began, self._pacing = time.monotonic(), pacing
+        self._began, self._pacing = time.monotonic(), wall_plan
         self._tell(self.progress)
         fold = ray.put(method.fold())
 
         def inner(some: Sequence[Assignment]) -> RoundResult:
-            return self._inner_rounds(round_, step, some, inner_rounds, method, fold, heads, pacing)
+            return self._inner_rounds(round_, step, some, inner_rounds, method, fold, heads, wall_plan)
 
-        if pacing is None:
+        if wall_plan is None:
             return inner(assignments)
         groups = [[one for one in assignments if one.group == group] for group in inner_rounds]
         with ThreadPoolExecutor(len(groups) or 1) as own_times:
@@ -81,18 +81,18 @@ class RoundExecutor:
         method: Method[Any],
         fold: ray.ObjectRef,
         heads: LocalHeads | None,
-        pacing: Pacing | None,
+        wall_plan: WallClockPlan | None,
     ) -> RoundResult:
         """Some groups' members through all of their inner rounds; virtual time does not mind who waits for whom."""
         states = dict(step.bases)
         results: list[RoundResult] = []
         for part in range(max((inner_rounds[one.group] for one in assignments), default=0)):
             going_on = [one for one in assignments if inner_rounds[one.group] > part]
-            if pacing and part:
-                going_on = [one for one in going_on if pacing.errands[one.device].gets_through]
+            if wall_plan and part:
+                going_on = [one for one in going_on if wall_plan.errands[one.device].gets_through]
             going_on.sort(key=lambda assignment: assignment.group)  # a group on few hosts, so that folds are few
             parts = {group: (part, of) for group, of in inner_rounds.items()}
-            result = self._carry_out(round_, states, going_on, parts, step.schedule.corruptions, fold, heads, pacing)
+            result = self._carry_out(round_, states, going_on, parts, step.schedule.corruptions, fold, heads, wall_plan)
             for group, members in result.folds.items():
                 if inner_rounds[group] > part + 1:
                     states[group] = method.apply(states[group], members.result())
@@ -109,7 +109,7 @@ class RoundExecutor:
         corruptions: Mapping[int, Corruption],
         fold: ray.ObjectRef,
         heads: LocalHeads | None,
-        pacing: Pacing | None,
+        wall_plan: WallClockPlan | None,
     ) -> RoundResult:
         """Some assignments, each from the state of its group and for its group's part of the local steps."""
         shape = self.hosts.host_config.shape
@@ -127,10 +127,12 @@ class RoundExecutor:
                 fold=fold,
                 adapters={key: adapters[key] for key in {(a.group, a.spec) for a in some}},
                 heads=heads.of([a.device for a in some]) if heads else None,
-                errands=tuple(pacing.errands[a.device].part_of(parts[a.group][1]) for a in some) if pacing else None,
-                dilation=pacing.dilation if pacing else 1.0,
+                errands=tuple(wall_plan.errands[a.device].part_of(parts[a.group][1]) for a in some)
+                if wall_plan
+                else None,
+                dilation=wall_plan.dilation if wall_plan else 1.0,
             )
-            for some in cut(assignments, self.hosts.resources.hosts, 1 if pacing else CHUNKS_PER_HOST)
+            for some in cut(assignments, self.hosts.resources.hosts, 1 if wall_plan else CHUNKS_PER_HOST)
         ]
 
         def count(index: int) -> None:

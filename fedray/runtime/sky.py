@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from fedray.emulation import Flights, Outcome, Schedule
+from fedray.emulation import InFlightUpdates, Outcome, Schedule
 from fedray.protocol import Assignment, ServerState
 from fedray.scenario.schema import Corruption
 
@@ -17,9 +17,9 @@ _CORRUPTIONS = TypeAdapter(dict[int, Corruption])
 
 @dataclass(frozen=True)
 class Sky:
-    """Flights, and the server states that they started from, by version; empty between rounds in lockstep."""
+    """InFlightUpdates, and the server states that they started from, by version; empty between rounds in lockstep."""
 
-    flights: Flights | None = None
+    flights: InFlightUpdates | None = None
     versions: Mapping[int, ServerState] = field(default_factory=dict)
 
     @property
@@ -59,7 +59,7 @@ class Sky:
         )
         assignments = _ASSIGNMENTS.validate_python(facts["assignments"])
         versions = {int(one): ServerState(state.spec, tensors[f"version.{one}"]) for one in facts["versions"]}
-        return Sky(Flights(assignments, schedule, tensors["flights.ends"]), versions)
+        return Sky(InFlightUpdates(assignments, schedule, tensors["flights.ends"]), versions)
 
 
 _COLUMNS = [

@@ -8,10 +8,10 @@ from typing import Protocol
 from fedray.errors import UserError
 from fedray.results import SweepDirectory, SweepRecord
 from fedray.results.sweep_directory import SCHEMA_VERSION
-from fedray.runtime.batch import BatchProgress, BatchWatcher, SweptRun, prepare_runs, require_the_same_base, run_each
+from fedray.runtime.batch import BatchCallback, BatchProgress, SweptRun, prepare_runs, require_the_same_base, run_each
 from fedray.runtime.driver import share_of, shared_session
 from fedray.runtime.matrix import Matrix, build_matrix
-from fedray.runtime.opening import MAY_CHANGE, default_folder
+from fedray.runtime.resume import MAY_CHANGE, default_folder
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Sweep:
     runs: tuple[SweptRun, ...]
 
 
-class SweepWatcher(BatchWatcher, Protocol):
+class SweepWatcher(BatchCallback, Protocol):
     """Somebody who follows a sweep, and each of its runs."""
 
     def opened(self, sweep: Sweep) -> None:
@@ -56,7 +56,7 @@ def open_sweep(
     return Sweep(directory, record, runs)
 
 
-def run_sweep(sweep: Sweep, address: str | None, watcher: SweepWatcher) -> tuple[str, ...]:
+def run_sweep(sweep: Sweep, address: str | None, callback: SweepWatcher) -> tuple[str, ...]:
     """Do what is left of a sweep; the names of the runs that failed.
 
     Raises
@@ -66,7 +66,7 @@ def run_sweep(sweep: Sweep, address: str | None, watcher: SweepWatcher) -> tuple
     RunInterruptedError
         on Ctrl-C; completed rounds are kept.
     """
-    watcher.opened(sweep)
+    callback.opened(sweep)
     left = [run for run in sweep.runs if not run.complete]
     if not left:
         return ()
@@ -75,7 +75,7 @@ def run_sweep(sweep: Sweep, address: str | None, watcher: SweepWatcher) -> tuple
             share_of(run.experiment, cluster)
         sweep.directory.write(sweep.record)
         progress = BatchProgress(len(sweep.runs) - len(left), len(sweep.runs), sweep.directory.path)
-        return tuple(run_each(cluster, left, watcher, progress))
+        return tuple(run_each(cluster, left, callback, progress))
 
 
 def _record(matrix: Matrix, directory: SweepDirectory) -> SweepRecord:

@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Protocol
 
 from fedray.results.tuning_record import MethodRecord, TrialRecord, TuningRecord, write_tuning
-from fedray.runtime.batch import BatchProgress, BatchWatcher, SweptRun, run_each
+from fedray.runtime.batch import BatchCallback, BatchProgress, SweptRun, run_each
 from fedray.runtime.driver import share_of, shared_session
 from fedray.runtime.halving import Rung, Score, edges, score, survivors
 from fedray.runtime.session import Cluster
@@ -54,7 +54,7 @@ class Tuning:
         return self.folder / FILE
 
 
-class TuningWatcher(BatchWatcher, Protocol):
+class TuningWatcher(BatchCallback, Protocol):
     """Somebody who follows a tuning, and each of its runs."""
 
     def opened(self, tuning: Tuning) -> None:
@@ -67,7 +67,7 @@ class TuningWatcher(BatchWatcher, Protocol):
         """The score of a run at the end of a rung."""
 
 
-def run_tuning(tuning: Tuning, address: str | None, watcher: TuningWatcher) -> TuningRecord:
+def run_tuning(tuning: Tuning, address: str | None, callback: TuningWatcher) -> TuningRecord:
     """Do what is left of a tuning and write the tuned scenarios.
 
     Raises
@@ -77,18 +77,18 @@ def run_tuning(tuning: Tuning, address: str | None, watcher: TuningWatcher) -> T
     RunInterruptedError
         on Ctrl-C; completed rounds are kept.
     """
-    watcher.opened(tuning)
+    callback.opened(tuning)
     with ExitStack() as stack:
-        return _Halving(tuning, address, watcher, stack).all_methods()
+        return _Halving(tuning, address, callback, stack).all_methods()
 
 
 class _Halving:
     """Responsibilities: climb the rungs method by method, keep tune.json true, open Ray when the first run needs it."""
 
-    def __init__(self, tuning: Tuning, address: str | None, watcher: TuningWatcher, stack: ExitStack) -> None:
+    def __init__(self, tuning: Tuning, address: str | None, callback: TuningWatcher, stack: ExitStack) -> None:
         self.tuning = tuning
         self.address = address
-        self.watcher = watcher
+        self.callback = callback
         self.stack = stack
         self.cluster: Cluster | None = None
         self.record = tuning.record
@@ -130,14 +130,14 @@ class _Halving:
 
     def _climb(self, method: MethodTrials, rung: Rung, runs: Sequence[SweptRun]) -> None:
         """Bring runs to the end of a rung."""
-        self.watcher.climbed(method.method, rung, runs)
+        self.callback.climbed(method.method, rung, runs)
         left = [run for run in runs if not run.complete and self.rounds[run.name] < rung.rounds]
         self.complete += len(runs) - len(left)
         if not left:
             return
         again = [replace(run, begun=run.name in self.began) for run in left]
         progress = BatchProgress(self.complete, self._planned, self.tuning.folder)
-        failed = run_each(self._ray(), again, self.watcher, progress, rung.rounds)
+        failed = run_each(self._ray(), again, self.callback, progress, rung.rounds)
         self.failures.update({name: f"failed: {reason.splitlines()[0]}" for name, reason in failed.items()})
         self.began.update(run.name for run in left)
         self.complete += len(left)
@@ -150,7 +150,7 @@ class _Halving:
             judged = Score(-inf, reason) if reason else score(run.directory.rounds(), rung.rounds)
             if judged.failure:
                 self.failures[run.name] = judged.failure
-            self.watcher.judged(run, judged)
+            self.callback.judged(run, judged)
             found.append(judged.value)
         return fmean(found)
 

@@ -32,7 +32,7 @@ from fedray.runtime.matrix import (
     require_different_keys,
     split,
 )
-from fedray.runtime.opening import MAY_CHANGE, default_folder
+from fedray.runtime.resume import MAY_CHANGE, default_folder
 from fedray.runtime.tuned import TunedScenario, require_replaceable
 from fedray.runtime.tuning import FILE, MethodTrials, Trial, Tuning
 from fedray.scenario import Scenario, load_scenario

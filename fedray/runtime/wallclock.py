@@ -24,7 +24,7 @@ PROCESS_BYTES = 70e6  # of a device beside what it trains: pages that a fork no 
 
 
 @dataclass(frozen=True)
-class Pacing:
+class WallClockPlan:
     """A round on the wall: wall seconds per emulated second, emulated seconds planned, and every device's errand."""
 
     dilation: float
@@ -55,7 +55,7 @@ class WallClock:
         self.has_twin = scenario.costs.twin is not None  # what a stand-in holds says nothing about its twin
         self.really = really_priced(experiment, slowest.sequence_length)
 
-    def pacing(self, plan: Plan, schedule: Schedule) -> Pacing:
+    def plan(self, plan: Plan, schedule: Schedule) -> WallClockPlan:
         """How a round's schedule is carried out."""
         passes = [self.pricing.work_of(assignment).layer_passes for assignment in plan.assignments]
         whole = schedule.layer_seconds * np.array(passes)  # of computing, had nothing cut it short
@@ -83,7 +83,7 @@ class WallClock:
             (asked / dilation).tolist(),
             strict=True,
         )
-        return Pacing(dilation, schedule.round_seconds, {device: Errand(*parts) for device, *parts in rows})
+        return WallClockPlan(dilation, schedule.round_seconds, {device: Errand(*parts) for device, *parts in rows})
 
 
 def require_room(experiment: Experiment, resources: HostResources, memory_bytes: float) -> None:

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from fedray.results import Progress, RoundRecord, RunDirectory
-from fedray.runtime.coordinator import Opening
+from fedray.runtime.coordinator import RunStart
 from fedray.runtime.driver import execute
 from fedray.runtime.experiment import Experiment, prepare
 from fedray.scenario import load_scenario
@@ -116,7 +116,7 @@ class Lingering:
     prometheus: Prometheus
     at: float = 0.0
 
-    def started(self, experiment: Experiment, directory: RunDirectory, opening: Opening) -> None:
+    def started(self, experiment: Experiment, directory: RunDirectory, opening: RunStart) -> None:
         self.run = directory.run_id
 
     def progressed(self, progress: Progress) -> None:

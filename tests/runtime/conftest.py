@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fedray.results import Progress, RoundRecord, RunDirectory, Summary
-from fedray.runtime.coordinator import Opening
+from fedray.runtime.coordinator import RunStart
 from fedray.runtime.driver import execute
 from fedray.runtime.experiment import Experiment, prepare
 from fedray.scenario import load_scenario
@@ -34,8 +34,8 @@ class Watching:
     progress: list[Progress] = field(default_factory=list)
     metrics_url: str | None = None
 
-    def started(self, experiment: Experiment, directory: RunDirectory, opening: Opening) -> None:
-        self.before, self.metrics_url = opening.records, opening.metrics_url
+    def started(self, experiment: Experiment, directory: RunDirectory, start: RunStart) -> None:
+        self.before, self.metrics_url = start.records, start.metrics_url
 
     def progressed(self, progress: Progress) -> None:
         self.progress.append(progress)

@@ -10,7 +10,7 @@ import yaml
 from fedray.results import RunDirectory
 from fedray.runtime.checks import warnings_of
 from fedray.runtime.experiment import Experiment, prepare
-from fedray.runtime.opening import open_run
+from fedray.runtime.resume import open_run
 from fedray.runtime.sweep import open_sweep
 from fedray.scenario import load_scenario
 from tests.runtime.conftest import write_board

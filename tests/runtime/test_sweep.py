@@ -288,7 +288,7 @@ def test_a_terminal_shows_every_run_in_a_table(plain: Path, tmp_path: Path) -> N
     with SweepDisplay(console, quiet=False) as display:
         display.opened(opened)
         display.began(opened.runs[0])
-        display.started(opened.runs[0].experiment, opened.runs[0].directory, driver.Opening((), None))
+        display.started(opened.runs[0].experiment, opened.runs[0].directory, driver.RunStart((), None))
         display.completed(RoundRecord(1, 90.0, 90.0, 1.0, 0.5, 1.0, 3000, 2000, 5.0, 4, 0, 0, 1, 1.0, 1.0))
         display.progressed(Progress(2, 3, 4, 0))
     table = seen.getvalue()

@@ -21,7 +21,7 @@ from fedray.results.tuning_record import TuningRecord
 from fedray.runtime import batch, tuning
 from fedray.runtime.batch import SweptRun
 from fedray.runtime.checkpoint import Checkpoint, save_checkpoint
-from fedray.runtime.driver import Watcher
+from fedray.runtime.driver import RunCallback
 from fedray.runtime.experiment import Experiment
 from fedray.runtime.halving import Rung, Score
 from fedray.runtime.sky import Sky
@@ -59,7 +59,7 @@ class WatchingTuning(Watching):
 
 
 def stand_in(
-    cluster: object, experiment: Experiment, directory: RunDirectory, watcher: Watcher, resume: bool, until: int
+    cluster: object, experiment: Experiment, directory: RunDirectory, watcher: RunCallback, resume: bool, until: int
 ) -> Summary:
     """Leaves what a run leaves: rounds whose score is higher the nearer the learning rate is to the method's best."""
     scenario = experiment.scenario

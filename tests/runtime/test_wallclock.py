@@ -11,7 +11,7 @@ from fedray.emulation import Outcome
 from fedray.learning.calibration import Calibration
 from fedray.results import Enforced
 from fedray.runtime.experiment import Experiment, prepare
-from fedray.runtime.wallclock import Pacing, WallClock, really_priced
+from fedray.runtime.wallclock import WallClock, WallClockPlan, really_priced
 from fedray.scenario import load_scenario
 from fedray.wall.dilation import BUSY
 
@@ -32,9 +32,9 @@ def first_round(experiment: Experiment):
 def test_whoever_gets_through_is_held_to_its_schedule(small_scenario: Path) -> None:
     experiment = experiment_of(small_scenario, "fleet.faults={slowdown: {share: 0.5, factor: 3.0}}")
     plan, schedule = first_round(experiment)
-    pacing = WallClock(experiment, CALIBRATIONS, 2.0).pacing(plan, schedule)
-    assert list(pacing.errands) == schedule.devices.tolist()
-    for row, errand in enumerate(pacing.errands.values()):
+    wall_plan = WallClock(experiment, CALIBRATIONS, 2.0).plan(plan, schedule)
+    assert list(wall_plan.errands) == schedule.devices.tolist()
+    for row, errand in enumerate(wall_plan.errands.values()):
         assert errand.download_seconds == schedule.download_seconds[row]
         assert errand.compute_seconds == pytest.approx(schedule.compute_seconds[row])
         assert errand.upload_seconds == schedule.upload_seconds[row]
@@ -47,10 +47,10 @@ def test_whoever_is_late_sets_out_for_all_of_it_and_stops_then(small_scenario: P
     deadline = float(np.sort(whole.end_seconds)[2])
     experiment = experiment_of(small_scenario, f"training.policy={{deadline_seconds: {deadline}}}")
     plan, schedule = first_round(experiment)
-    pacing = WallClock(experiment, CALIBRATIONS, 2.0).pacing(plan, schedule)
+    wall_plan = WallClock(experiment, CALIBRATIONS, 2.0).plan(plan, schedule)
     late = [row for row, outcome in enumerate(schedule.outcomes) if outcome is Outcome.LATE]
     assert len(late) == 3
-    for row, errand in enumerate(pacing.errands.values()):
+    for row, errand in enumerate(wall_plan.errands.values()):
         assert errand.compute_seconds == pytest.approx(whole.compute_seconds[row])
         assert errand.stops == (schedule.end_seconds[row] if row in late else inf)
 
@@ -60,37 +60,37 @@ def test_time_is_slowed_down_by_what_the_slowest_process_takes(small_scenario: P
     link = "fleet.link={kind: constant, down_mbps: 50.0, up_mbps: 50.0}"
     experiment = experiment_of(small_scenario, link, "method={name: fedit, rank: 4}")
     plan, schedule = first_round(experiment)
-    pacing = WallClock(experiment, CALIBRATIONS, 2.0).pacing(plan, schedule)
+    wall_plan = WallClock(experiment, CALIBRATIONS, 2.0).plan(plan, schedule)
     work = really_priced(experiment, 16).work_of(plan.assignments[0])
     seconds = work.steps * SLOW.seconds(work.step)
     asked = seconds / schedule.compute_seconds
-    assert pacing.dilation == pytest.approx(max(asked.sum() / (2 * BUSY), asked.max() / 0.5))
-    shares = [errand.machine_share * pacing.dilation for errand in pacing.errands.values()]
+    assert wall_plan.dilation == pytest.approx(max(asked.sum() / (2 * BUSY), asked.max() / 0.5))
+    shares = [errand.machine_share * wall_plan.dilation for errand in wall_plan.errands.values()]
     assert shares == pytest.approx(asked)
-    alone = WallClock(experiment, CALIBRATIONS[:1], 2.0).pacing(plan, schedule)
-    assert alone.dilation < pacing.dilation / 10
+    alone = WallClock(experiment, CALIBRATIONS[:1], 2.0).plan(plan, schedule)
+    assert alone.dilation < wall_plan.dilation / 10
 
 
 def test_a_given_dilation_is_taken_and_a_stand_in_is_not_weighed(small_scenario: Path) -> None:
     twin = "costs={twin: {backbone: roberta-base}}"
     experiment = experiment_of(small_scenario, "runtime.dilation=0.5", twin)
     plan, schedule = first_round(experiment)
-    pacing = WallClock(experiment, CALIBRATIONS, 2.0).pacing(plan, schedule)
-    assert pacing.dilation == 0.5
-    assert {errand.memory_limit_bytes for errand in pacing.errands.values()} == {inf}
+    wall_plan = WallClock(experiment, CALIBRATIONS, 2.0).plan(plan, schedule)
+    assert wall_plan.dilation == 0.5
+    assert {errand.memory_limit_bytes for errand in wall_plan.errands.values()} == {inf}
 
 
 def test_a_round_lasts_as_long_as_its_last_device() -> None:
     enforced = {3: Enforced(1.0, 2.0, 1.0, 4.0, 1, 0), 5: Enforced(1.0, 5.0, 1.5, 7.5, 2, 0)}
-    outcome = Pacing(2.0, 9.0, {}).outcome(enforced)
+    outcome = WallClockPlan(2.0, 9.0, {}).outcome(enforced)
     assert (outcome.dilation, outcome.round_seconds, outcome.overloads) == (2.0, 7.5, 3)
-    assert Pacing(2.0, 9.0, {}).outcome({}).round_seconds == 0.0
+    assert WallClockPlan(2.0, 9.0, {}).outcome({}).round_seconds == 0.0
 
 
 def test_how_much_of_a_round_is_over() -> None:
-    pacing = Pacing(2.0, 10.0, {})
-    assert [pacing.share_passed(seconds) for seconds in (0.0, 5.0, 25.0)] == [0.0, 0.25, 1.0]
-    assert Pacing(2.0, 0.0, {}).share_passed(0.0) == 1.0
+    wall_plan = WallClockPlan(2.0, 10.0, {})
+    assert [wall_plan.share_passed(seconds) for seconds in (0.0, 5.0, 25.0)] == [0.0, 0.25, 1.0]
+    assert WallClockPlan(2.0, 0.0, {}).share_passed(0.0) == 1.0
 
 
 def test_a_roofline_by_hand() -> None:

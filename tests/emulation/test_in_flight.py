@@ -3,54 +3,54 @@
 import numpy as np
 import pytest
 
-from fedray.emulation.flights import Flights, take_off
+from fedray.emulation.in_flight import InFlightUpdates, dispatch
 from fedray.emulation.schedule import Outcome
 from tests.emulation.rounds import PRICING, a_plan, simulate, struck, truth
 
 
-def flights(ends: list[float], mishaps: dict | None = None, version: int = 0) -> Flights:
+def flights(ends: list[float], mishaps: dict | None = None, version: int = 0) -> InFlightUpdates:
     """Three devices of one version that are done at these moments."""
     plan = a_plan(1, 1, 1)
     schedule = simulate(plan, struck(**mishaps) if mishaps else truth(), PRICING, 0.0)
-    made = take_off(None, plan, schedule, version, 0.0)
-    return Flights(made.assignments, made.schedule, np.array(ends))
+    made = dispatch(None, plan, schedule, version, 0.0)
+    return InFlightUpdates(made.assignments, made.schedule, np.array(ends))
 
 
 def test_flights_end_when_their_schedule_does_after_they_began() -> None:
     plan = a_plan(1, 1, 1)
     schedule = simulate(plan, truth(), PRICING, 100.0)
-    made = take_off(None, plan, schedule, 7, 100.0)
+    made = dispatch(None, plan, schedule, 7, 100.0)
     assert made.ends == pytest.approx(100 + schedule.end_seconds)
     assert made.versions == {7}
 
 
 def test_a_step_happens_with_enough_updates_and_the_rest_flies_on() -> None:
-    landing, left = flights([30.0, 10.0, 20.0]).land(2, 5.0)
-    assert landing.seconds == 20.0
-    assert [one.device for one in landing.plan.assignments] == [1, 2]
-    assert landing.schedule.waiting_seconds.tolist() == [10.0, 0.0]
-    assert landing.schedule.round_seconds == 15.0
-    works, idle = landing.schedule.working_joules, landing.schedule.idle_watts
-    assert landing.schedule.joules.tolist() == [works[0] + idle[0] * 10.0, works[1]]
+    server_step, left = flights([30.0, 10.0, 20.0]).next_server_step(2, 5.0)
+    assert server_step.seconds == 20.0
+    assert [one.device for one in server_step.plan.assignments] == [1, 2]
+    assert server_step.schedule.waiting_seconds.tolist() == [10.0, 0.0]
+    assert server_step.schedule.round_seconds == 15.0
+    works, idle = server_step.schedule.working_joules, server_step.schedule.idle_watts
+    assert server_step.schedule.joules.tolist() == [works[0] + idle[0] * 10.0, works[1]]
     assert [one.device for one in left.assignments] == [0]
-    last, nobody = left.land(2, 20.0)  # fewer than wanted: with all there are
+    last, nobody = left.next_server_step(2, 20.0)  # fewer than wanted: with all there are
     assert (last.seconds, nobody) == (30.0, None)
 
 
 def test_of_equals_the_lower_device_is_first() -> None:
-    landing, left = flights([10.0, 10.0, 10.0]).land(1, 0.0)
-    assert [one.device for one in landing.plan.assignments] == [0]
+    server_step, left = flights([10.0, 10.0, 10.0]).next_server_step(1, 0.0)
+    assert [one.device for one in server_step.plan.assignments] == [0]
     assert [one.device for one in left.assignments] == [1, 2]
 
 
 def test_who_failed_until_then_is_done_too_and_sends_nothing() -> None:
     gone = {"vanishes_at": [0.5, 0.5, np.nan]}
-    landing, left = flights([5.0, 50.0, 20.0], gone).land(1, 0.0)
-    assert [one.device for one in landing.plan.assignments] == [0, 2]
-    assert landing.schedule.outcomes == (Outcome.VANISHED, Outcome.FINISHED)
-    assert [one.device for one in landing.schedule.finishing(landing.plan)] == [2]
+    server_step, left = flights([5.0, 50.0, 20.0], gone).next_server_step(1, 0.0)
+    assert [one.device for one in server_step.plan.assignments] == [0, 2]
+    assert server_step.schedule.outcomes == (Outcome.VANISHED, Outcome.FINISHED)
+    assert [one.device for one in server_step.schedule.finishing(server_step.plan)] == [2]
     assert [one.device for one in left.assignments] == [1]
-    nothing, nobody = left.land(1, 20.0)
+    nothing, nobody = left.next_server_step(1, 20.0)
     assert (nothing.seconds, nobody) == (50.0, None)
     assert nothing.schedule.finishing(nothing.plan) == []
 
@@ -58,16 +58,16 @@ def test_who_failed_until_then_is_done_too_and_sends_nothing() -> None:
 def test_versions_land_together_as_groups() -> None:
     plan = a_plan(1, 1, 1)
     schedule = simulate(plan, truth(), PRICING, 0.0)
-    landing, left = take_off(None, plan, schedule, 3, 0.0).land(1, 0.0)
-    first = landing.plan.assignments[0].device
+    server_step, left = dispatch(None, plan, schedule, 3, 0.0).next_server_step(1, 0.0)
+    first = server_step.plan.assignments[0].device
     again = a_plan(1, 1, 1)
     only = type(again)(tuple(one for one in again.assignments if one.device == first), again.groups)
-    both = take_off(left, only, simulate(only, truth(), PRICING, 50.0), 4, 50.0)
+    both = dispatch(left, only, simulate(only, truth(), PRICING, 50.0), 4, 50.0)
     assert [one.device for one in both.assignments] == [0, 1, 2]
     assert [one.group for one in both.assignments] == [4 if device == first else 3 for device in range(3)]
     ends = {one.device: end for one, end in zip(left.assignments, left.ends, strict=True)}
     ends[first] = 50 + simulate(only, truth(), PRICING, 50.0).end_seconds[0]
     assert both.ends.tolist() == [ends[device] for device in range(3)]
-    everything, nobody = both.land(3, 50.0)
+    everything, nobody = both.next_server_step(3, 50.0)
     assert nobody is None
     assert [(group.id, len(group.devices)) for group in everything.plan.groups] == [(3, 2), (4, 1)]

@@ -7,7 +7,7 @@ import pytest
 from fedray.emulation import Outcome
 from fedray.errors import UserError
 from fedray.results import DeviceRecord, RoundRecord, TrainedDeviceRecord
-from fedray.runtime.watched import Watched
+from fedray.runtime.run_metrics import RunMetrics
 from fedray.telemetry.snapshot import BOUNDS, OUTCOMES
 
 
@@ -68,14 +68,14 @@ def loaded(scenario):
     return load
 
 
-def two_rounds(scenario) -> Watched:
-    watched = Watched("run-1", scenario, HISTOGRAMS)
-    watched.add(
+def two_rounds(scenario) -> RunMetrics:
+    metrics = RunMetrics("run-1", scenario, HISTOGRAMS)
+    metrics.add(
         record(1, accuracy=0.25, loss=2.0),
         [line(1, 0, "tx2", 0.2), line(1, 1, "nx", 30.0), line(1, 2, "tx2", 99.0, outcome="late")],
     )
-    watched.add(record(2, dropped_by={"vanished": 1}), [line(2, 0, "tx2", 2e4), line(2, 1, "nx", 1.0)])
-    return watched
+    metrics.add(record(2, dropped_by={"vanished": 1}), [line(2, 0, "tx2", 2e4), line(2, 1, "nx", 1.0)])
+    return metrics
 
 
 def test_totals_by_profile_are_those_of_all_rounds_and_means_the_last_ones(loaded) -> None:
@@ -118,13 +118,13 @@ def test_versions_of_devices_on_their_own_time_are_no_groups(loaded) -> None:
 
 
 def test_before_the_first_round_counters_stand_at_zero(loaded) -> None:
-    told = Watched("run-1", loaded(), None).snapshot({})
+    told = RunMetrics("run-1", loaded(), None).snapshot({})
     assert (told.round, told.emulated_seconds, told.accuracy, told.wasted_bytes) == (0, 0.0, None, 0)
 
 
 def test_an_outcome_that_no_device_can_have_is_refused(loaded) -> None:
     with pytest.raises(UserError, match="round 1, device 0: no outcome 'eaten'"):
-        Watched("run-1", loaded(), None).add(record(1), [line(1, 0, "tx2", 1.0, outcome="eaten")])
+        RunMetrics("run-1", loaded(), None).add(record(1), [line(1, 0, "tx2", 1.0, outcome="eaten")])
 
 
 def test_every_outcome_of_the_emulator_has_a_number() -> None:

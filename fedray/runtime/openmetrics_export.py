@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from fedray.errors import UserError
 from fedray.results import RunDirectory
-from fedray.runtime.watched import Watched
+from fedray.runtime.run_metrics import RunMetrics
 from fedray.scenario import load_scenario
 from fedray.telemetry import Snapshot, openmetrics
 
@@ -25,9 +25,9 @@ def exported(runs: Sequence[RunDirectory]) -> str:
 def _moments(run: RunDirectory) -> Iterator[tuple[Snapshot, float]]:
     """What was served after each round, and when it ended."""
     scenario = load_scenario(run.scenario).scenario
-    watched = Watched(run.run_id, scenario, run.shards())
+    metrics = RunMetrics(run.run_id, scenario, run.shards())
     for record, lines in run.rounds_with_devices():
-        watched.add(record, lines)
-        yield watched.snapshot({}), BEGINNING.timestamp() + record.emulated_seconds
-    if watched.last is None:
+        metrics.add(record, lines)
+        yield metrics.snapshot({}), BEGINNING.timestamp() + record.emulated_seconds
+    if metrics.last is None:
         raise UserError(f"{run.path}: no round was completed")

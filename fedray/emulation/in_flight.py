@@ -11,7 +11,7 @@ from fedray.protocol import Assignment, Floats, Group, Ints, Plan
 
 
 @dataclass(frozen=True)
-class Flights:
+class InFlightUpdates:
     """Who is under way, with what, and until when, in emulated seconds since the run began.
 
     An assignment's group is the version of the global adapter that its device started from: the number of server steps
@@ -26,7 +26,7 @@ class Flights:
     def versions(self) -> set[int]:
         return {assignment.group for assignment in self.assignments}
 
-    def land(self, wanted: int, started: float) -> "tuple[Landing, Flights | None]":
+    def next_server_step(self, wanted: int, started: float) -> "tuple[ServerStep, InFlightUpdates | None]":
         """The next server step, which began at a time, and who is still under way after it.
 
         It happens when so many updates are in, the lower device first among equals; or all there are, if fewer come.
@@ -41,22 +41,22 @@ class Flights:
         waiting = np.where(self.schedule.finished, at - self.ends, 0.0)
         resting = np.minimum(np.maximum(at - self.ends, 0.0), self.schedule.rest_lasts)
         schedule = replace(self.schedule, waiting_seconds=waiting, resting_seconds=resting, round_seconds=at - started)
-        landed = self._only(done, schedule)
+        reached = self._only(done, schedule)
         groups = (
-            Group(version, tuple(one.device for one in landed.assignments if one.group == version))
-            for version in sorted(landed.versions)
+            Group(version, tuple(one.device for one in reached.assignments if one.group == version))
+            for version in sorted(reached.versions)
         )
-        plan = Plan(landed.assignments, tuple(groups))
+        plan = Plan(reached.assignments, tuple(groups))
         left = self._only(~done, self.schedule) if not done.all() else None
-        return Landing(plan, landed.schedule, at), left
+        return ServerStep(plan, reached.schedule, at), left
 
-    def _only(self, rows: NDArray[np.bool_], schedule: Schedule) -> "Flights":
+    def _only(self, rows: NDArray[np.bool_], schedule: Schedule) -> "InFlightUpdates":
         chosen = tuple(one for one, taken in zip(self.assignments, rows, strict=True) if taken)
-        return Flights(chosen, _rows(schedule, np.flatnonzero(rows)), self.ends[rows])
+        return InFlightUpdates(chosen, _rows(schedule, np.flatnonzero(rows)), self.ends[rows])
 
 
 @dataclass(frozen=True)
-class Landing:
+class ServerStep:
     """A server step: the plan of those that are done, one group per version, their schedule, and when it happens."""
 
     plan: Plan
@@ -64,17 +64,19 @@ class Landing:
     seconds: float
 
 
-def take_off(flights: Flights | None, plan: Plan, schedule: Schedule, version: int, at: float) -> Flights:
+def dispatch(
+    flights: InFlightUpdates | None, plan: Plan, schedule: Schedule, version: int, at: float
+) -> InFlightUpdates:
     """Those under way, and those of a plan that starts from a version at a time; ascending by device."""
     starting = tuple(replace(assignment, group=version) for assignment in plan.assignments)
-    fresh = Flights(starting, schedule, at + schedule.end_seconds)
+    fresh = InFlightUpdates(starting, schedule, at + schedule.end_seconds)
     if flights is None:
         return fresh
     everybody = (*flights.assignments, *fresh.assignments)
     order = np.argsort([assignment.device for assignment in everybody])
     together = _rows(_concatenated(flights.schedule, fresh.schedule), order)
     ends = np.concatenate([flights.ends, fresh.ends])[order]
-    return Flights(tuple(everybody[place] for place in order), together, ends)
+    return InFlightUpdates(tuple(everybody[place] for place in order), together, ends)
 
 
 def _rows(schedule: Schedule, rows: Ints) -> Schedule:

@@ -7,7 +7,7 @@ from fedray.protocol import Floats, Ints
 CANDIDATES = 512  # round times that are tried at most; beyond, evenly spaced ones of all
 
 
-def best_pace(seconds: Floats, gains: Floats, waiting_bound: float) -> Ints:
+def select_round_time(seconds: Floats, gains: Floats, waiting_bound: float) -> Ints:
     """The index of everybody's choice, (parties,).
 
     `seconds[i, k]` and `gains[i, k]` are what choice k takes party i and is worth, (parties, choices); infinite seconds

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from fedray.results import RoundRecord, RunDirectory, TrainedDeviceRecord
-from fedray.runtime.watched import Watched
+from fedray.runtime.run_metrics import RunMetrics
 from fedray.scenario.schema import Scenario
 from fedray.telemetry import Exporter, Live
 
 
-class Broadcast:
+class MetricsPublisher:
     """Responsibilities: serve a run's metrics and keep them up to date, if the scenario wants it."""
 
     def __init__(self, scenario: Scenario, live: Callable[[], Live]) -> None:
@@ -24,18 +24,18 @@ class Broadcast:
     def begin(self, directory: RunDirectory, completed: int) -> None:
         """Go on from the rounds that a run directory holds."""
         if self.exporter:
-            self.watched = Watched(directory.run_id, self.scenario, directory.shards())
+            self.metrics = RunMetrics(directory.run_id, self.scenario, directory.shards())
             for record, lines in directory.rounds_with_devices() if completed else ():
-                self.watched.add(record, lines)
-            self.exporter.publish(self.watched.snapshot({}))
+                self.metrics.add(record, lines)
+            self.exporter.publish(self.metrics.snapshot({}))
 
-    def tell(
+    def publish(
         self, record: RoundRecord, lines: Sequence[TrainedDeviceRecord], coordinator_seconds: Mapping[str, float]
     ) -> None:
         """Another round is complete."""
         if self.exporter:
-            self.watched.add(record, lines)
-            self.exporter.publish(self.watched.snapshot(coordinator_seconds))
+            self.metrics.add(record, lines)
+            self.exporter.publish(self.metrics.snapshot(coordinator_seconds))
 
     def close(self) -> None:
         if self.exporter:

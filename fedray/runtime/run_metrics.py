@@ -48,7 +48,7 @@ class _ProfileTotals:
         return {phase: Histogram(tuple(counts), total) for phase, counts, total in rows}
 
 
-class Watched:
+class RunMetrics:
     """Responsibilities: add up completed rounds, and say where the run stands."""
 
     def __init__(self, run: str, scenario: Scenario, shards: Mapping[int, Sequence[int]] | None) -> None:

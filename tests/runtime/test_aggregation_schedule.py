@@ -10,10 +10,10 @@ from fedray.adapters import layout_of
 from fedray.errors import RunInterruptedError, UserError
 from fedray.protocol import Plan, ServerState, Update, Values
 from fedray.results import RunDirectory
+from fedray.runtime.aggregation_schedule import AsynchronousSchedule, Step, aggregation_schedule
+from fedray.runtime.dry_run import dry_run
 from fedray.runtime.experiment import prepare
 from fedray.runtime.messages import RoundResult
-from fedray.runtime.pace import OwnTime, Step, pace_of
-from fedray.runtime.rehearsal import rehearse
 from fedray.runtime.sky import Sky
 from fedray.scenario import load_scenario
 from fedray.scenario.schema import Asynchronous, Buffered
@@ -74,11 +74,13 @@ def test_steps_are_the_same_bits_on_more_hosts_and_after_an_interruption(schedul
     assert all(record.participants - record.dropped <= (2 if schedule is BUFFERED else 1) for record in rounds)
 
 
-def own_time(method_name: str, schedule: Buffered | Asynchronous, **words) -> OwnTime:
-    return OwnTime(schedule, build(method_name, 6, **words))
+def own_time(method_name: str, schedule: Buffered | Asynchronous, **words) -> AsynchronousSchedule:
+    return AsynchronousSchedule(schedule, build(method_name, 6, **words))
 
 
-def server_step(pace: OwnTime, round_: int, state: ServerState, versions: dict[int, tuple[Values, list[Update]]]):
+def server_step(
+    pace: AsynchronousSchedule, round_: int, state: ServerState, versions: dict[int, tuple[Values, list[Update]]]
+):
     """The state after a step in which these updates came back, by the version that their devices started from."""
     folds = {}
     for version, (_, updates) in versions.items():
@@ -146,7 +148,7 @@ def test_a_buffer_weighs_updates_alike_or_by_examples(small_scenario: Path) -> N
         experiment = prepare(load_scenario(small_scenario, ("method={name: fedit, rank: 4}", schedule)))
         method, moment = experiment.method(), experiment.fleet.first_moment()
         plan = experiment.planned(method, experiment.view(1, moment, []))
-        pace = pace_of(experiment.scenario.training.schedule, method)
+        pace = aggregation_schedule(experiment.scenario.training.schedule, method)
         state = ServerState(method.adapter(), np.zeros(0, np.float32))
         step = pace.step(1, state, Sky(), plan, experiment.schedule(1, plan, moment), moment.seconds)
         expected = experiment.examples[[one.device for one in step.plan.assignments]].tolist() if weights else [1] * 6
@@ -172,19 +174,19 @@ def test_a_parameter_of_another_staleness_is_refused(schedule, said, small_scena
 
 
 def test_a_plan_shows_the_devices_of_a_server_step(small_scenario: Path) -> None:
-    rehearsal = rehearse(prepare(load_scenario(small_scenario, (FEDIT, BUFFERED, "training.rounds=4"))), 4)
-    assert len(rehearsal.devices) == 2
-    assert {group.id for group in rehearsal.groups} <= {0, 1, 2, 3}
+    planned_round = dry_run(prepare(load_scenario(small_scenario, (FEDIT, BUFFERED, "training.rounds=4"))), 4)
+    assert len(planned_round.devices) == 2
+    assert {group.id for group in planned_round.groups} <= {0, 1, 2, 3}
 
 
 def test_a_device_on_its_own_time_has_the_mode_in_which_it_began(small_scenario: Path) -> None:
     restless = "fleet.groups=[{profile: jetson-tx2, count: 8, modes: {kind: random, redraw_every: 1}}]"
     experiment = prepare(load_scenario(small_scenario, (FEDIT, BUFFERED, restless, "training.rounds=6")))
-    rehearsals = {round_: rehearse(experiment, round_).devices for round_ in (4, 5, 6)}
+    planned_rounds = {round_: dry_run(experiment, round_).devices for round_ in (4, 5, 6)}
     assert all(
-        device.staleness == round_ - 1 - device.group for round_, found in rehearsals.items() for device in found
+        device.staleness == round_ - 1 - device.group for round_, found in planned_rounds.items() for device in found
     )
-    devices = [device for found in rehearsals.values() for device in found]
+    devices = [device for found in planned_rounds.values() for device in found]
     assert {device.staleness for device in devices} != {0}
     assert [device.mode for device in devices] == [
         experiment.fleet.modes(device.group + 1)[device.id] for device in devices

@@ -4,7 +4,7 @@ import time
 from collections import defaultdict
 
 
-class Laps:
+class PhaseTimer:
     """Seconds by what they were spent on, since this process began; time between rounds belongs to nothing."""
 
     def __init__(self) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedray.methods.pacing import best_pace
+from fedray.methods.round_time import select_round_time
 
 
 @st.composite
@@ -39,7 +39,7 @@ def test_best_pace_is_the_best_of_all_round_times(menu, bound) -> None:
         return picked
 
     scores = [worth(pick_within(limit)) for limit in np.unique(seconds[np.isfinite(seconds)])]
-    found = worth(best_pace(seconds, gains, bound).tolist())
+    found = worth(select_round_time(seconds, gains, bound).tolist())
     assert found[0] == max(scores)[0]
     assert found[1] == pytest.approx(max(scores)[1])
 
@@ -48,7 +48,7 @@ def test_best_pace_by_hand() -> None:
     # party 0: 1 s for gain 1, 4 s for 2; party 1: 2 s for gain 1, 8 s for 5
     seconds, gains = np.array([[1.0, 4.0], [2.0, 8.0]]), np.array([[1.0, 2.0], [1.0, 5.0]])
     # T = 2: (1, 1) 2 / 2 s; waiting 0.25. T = 4: (2, 1) 3 / 4. T = 8: (2, 5) 7 / 8; waiting 0.25
-    assert best_pace(seconds, gains, 0.25).tolist() == [0, 0]
+    assert select_round_time(seconds, gains, 0.25).tolist() == [0, 0]
     # T = 4: waiting 1 of 4, also 0.25; with a bound below, the least waiting is taken, the first of the equal ones
-    assert best_pace(seconds, gains, 0.1).tolist() == [0, 0]
-    assert best_pace(seconds, gains * [1.0, 2.0], 0.25).tolist() == [1, 1]  # 14 / 8 beats 2 / 2
+    assert select_round_time(seconds, gains, 0.1).tolist() == [0, 0]
+    assert select_round_time(seconds, gains * [1.0, 2.0], 0.25).tolist() == [1, 1]  # 14 / 8 beats 2 / 2

@@ -9,8 +9,8 @@ from fedray.errors import UserError
 from fedray.protocol import ServerState
 from fedray.results import DeviceRecord
 from fedray.results.divergence import label_divergence
+from fedray.runtime.aggregation_schedule import aggregation_schedule
 from fedray.runtime.experiment import Experiment
-from fedray.runtime.pace import pace_of
 from fedray.runtime.reporting import device_records
 from fedray.runtime.sky import Sky
 
@@ -27,7 +27,7 @@ class GroupOutline:
 
 
 @dataclass(frozen=True)
-class Rehearsal:
+class PlannedRound:
     """A planned round with its price."""
 
     round: int
@@ -47,7 +47,7 @@ class Rehearsal:
         return keys if self.twin else {key: value for key, value in keys.items() if key != "twin"}
 
 
-def rehearse(experiment: Experiment, round_: int) -> Rehearsal:
+def dry_run(experiment: Experiment, round_: int) -> PlannedRound:
     """Plan and schedule rounds 1 to `round_`, feeding the method every round's measurements but no losses.
 
     UserError if the scenario has no such round.
@@ -57,7 +57,7 @@ def rehearse(experiment: Experiment, round_: int) -> Rehearsal:
         raise UserError(f"--round: given {round_}; allowed: 1 to {rounds}, the scenario's training.rounds")
     method, moment, sky = experiment.method(), experiment.fleet.first_moment(), Sky()
     state = ServerState(method.adapter(), np.zeros(0, np.float32))  # nothing is trained, so no values are looked at
-    pace = pace_of(experiment.scenario.training.schedule, method)
+    pace = aggregation_schedule(experiment.scenario.training.schedule, method)
     for current in range(1, round_ + 1):
         moment = experiment.opens(moment, sky.busy)
         planned = experiment.planned(method, experiment.view(current, moment, sky.busy))
@@ -80,7 +80,7 @@ def rehearse(experiment: Experiment, round_: int) -> Rehearsal:
         )
         for group in plan.groups
     )
-    return Rehearsal(
+    return PlannedRound(
         round=round_,
         round_seconds=schedule.round_seconds,
         mean_waiting_seconds=schedule.mean_waiting_seconds,

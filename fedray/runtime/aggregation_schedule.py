@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from fedray.aggregation.staleness import Arrival, buffered, mixed
-from fedray.emulation import Schedule, take_off
+from fedray.emulation import Schedule, dispatch
 from fedray.methods import Method
 from fedray.protocol import Plan, ServerState
 from fedray.runtime.messages import RoundResult
@@ -26,7 +26,7 @@ class Step:
     sky: Sky
 
 
-class Pace(Protocol):
+class AggregationSchedule(Protocol):
     """How rounds follow each other."""
 
     def step(self, round_: int, state: ServerState, sky: Sky, plan: Plan, schedule: Schedule, at: float) -> Step:
@@ -38,13 +38,13 @@ class Pace(Protocol):
         ...
 
 
-def pace_of(schedule: RoundSchedule, method: Method[Any]) -> Pace:
+def aggregation_schedule(schedule: RoundSchedule, method: Method[Any]) -> AggregationSchedule:
     """The pace of a scenario."""
-    return Lockstep(method) if isinstance(schedule, Synchronous) else OwnTime(schedule, method)
+    return SynchronousSchedule(method) if isinstance(schedule, Synchronous) else AsynchronousSchedule(schedule, method)
 
 
 @dataclass(frozen=True)
-class Lockstep:
+class SynchronousSchedule:
     """Everybody who begins a round ends it; the method folds and applies."""
 
     method: Method[Any]
@@ -58,7 +58,7 @@ class Lockstep:
 
 
 @dataclass(frozen=True)
-class OwnTime:
+class AsynchronousSchedule:
     """A round is a server step: as soon as enough updates are in, whichever state they started from.
 
     The method's fold aggregates the updates of each version, the schedule mixes the versions, and the method applies
@@ -71,13 +71,13 @@ class OwnTime:
     def step(self, round_: int, state: ServerState, sky: Sky, plan: Plan, schedule: Schedule, at: float) -> Step:
         version = round_ - 1
         states = {**sky.versions, version: state}
-        under_way = take_off(sky.flights, self._weighed(plan), schedule, version, at)
+        under_way = dispatch(sky.flights, self._weighed(plan), schedule, version, at)
         wanted = self.schedule.buffer if isinstance(self.schedule, Buffered) else 1
-        landing, left = under_way.land(wanted, at)
-        bases = {group.id: states[group.id] for group in landing.plan.groups}
+        server_step, left = under_way.next_server_step(wanted, at)
+        bases = {group.id: states[group.id] for group in server_step.plan.groups}
         after = Sky(left, {one: states[one] for one in left.versions}) if left else Sky()
         began = {version: version + 1 for version in bases}
-        return Step(landing.plan, landing.schedule, began, bases, after)
+        return Step(server_step.plan, server_step.schedule, began, bases, after)
 
     def merged(self, round_: int, state: ServerState, step: Step, result: RoundResult) -> ServerState:
         arrivals = [
