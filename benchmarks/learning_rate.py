@@ -56,11 +56,11 @@ def measure(experiment: Experiment, rounds: int) -> Trial:
         raise ValueError("a task without data trains nothing")
     trainer = LocalTrainer(assets)
     state = ServerState(spec, initial_values(layout_of(assets.shape, spec), assets.seed))
-    moment = experiment.fleet.first_moment()
+    fleet_state = experiment.fleet.first_state()
     norms: list[float] = []
     losses: list[float] = []
     for round_ in range(1, rounds + 1):
-        plan = method.plan(experiment.view(round_, moment, []))
+        plan = method.plan(experiment.view(round_, fleet_state, []))
         trained = [trainer.train(assignment, round_, state.values) for assignment in plan.assignments]
         weights = [assignment.weight for assignment in plan.assignments]
         mean = np.average([result.values for result in trained], axis=0, weights=weights)

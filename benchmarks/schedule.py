@@ -8,7 +8,7 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-from fedray.fleet import Moment
+from fedray.fleet import FleetState
 from fedray.runtime.experiment import prepare
 from fedray.scenario import load_scenario
 
@@ -35,15 +35,15 @@ def main() -> None:
         loaded = load_scenario(QUICKSTART, [f"fleet.groups={groups}", "task.dataset={kind: none}", *settings])
         experiment = prepare(loaded)
         method = experiment.method()
-        first = experiment.fleet.first_moment()
-        method.plan(experiment.view(1, experiment.opens(first, []), []))  # the first plan prices every choice once
+        first = experiment.fleet.first_state()
+        method.plan(experiment.view(1, experiment.next_start(first, []), []))  # the first plan prices every choice once
         clocks = [time.perf_counter()]
-        moment = experiment.opens(Moment(100.0, first.charge), [])
-        view = experiment.view(2, moment, [])
+        fleet_state = experiment.next_start(FleetState(100.0, first.charge), [])
+        view = experiment.view(2, fleet_state, [])
         clocks.append(time.perf_counter())
         plan = method.plan(view)
         clocks.append(time.perf_counter())
-        experiment.schedule(2, plan, moment)
+        experiment.schedule(2, plan, fleet_state)
         clocks.append(time.perf_counter())
         spent = (f"{after - before:8.3f}" for before, after in pairwise(clocks))
         print(f"{name:42}{''.join(spent)}")

@@ -1,15 +1,15 @@
 """Time passing on devices: when each starts, finishes or fails, under the virtual clock."""
 
 from fedray.emulation.corruption import corrupted
-from fedray.emulation.energy import Limits
+from fedray.emulation.energy import DeviceLimits
 from fedray.emulation.in_flight import InFlightUpdates, ServerStep, dispatch
-from fedray.emulation.schedule import Outcome, Rules, Schedule, simulate
+from fedray.emulation.schedule import Outcome, RoundTermination, Schedule, simulate
 
 __all__ = [
+    "DeviceLimits",
     "InFlightUpdates",
-    "Limits",
     "Outcome",
-    "Rules",
+    "RoundTermination",
     "Schedule",
     "ServerStep",
     "corrupted",

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from fedray.costs import joules
-from fedray.emulation.journey import Flags, Timeline
+from fedray.emulation.round_work import Flags, Timeline
 from fedray.fleet import Conditions
 from fedray.protocol import Floats, Ints
 
 
 @dataclass(frozen=True)
-class Limits:
+class DeviceLimits:
     """How long each assignment's device can go on, (assignments,).
 
     When it goes offline, in seconds since the run began; the joules it has, and the watts that it is charged with.
@@ -45,25 +45,26 @@ class Power:
         return joules(powered, self.idle, compute, self.compute, transfer, self.radio)
 
 
-def battery_empty(timeline: Timeline, power: Power, limits: Limits) -> Floats:
+def battery_empty(timeline: Timeline, power: Power, limits: DeviceLimits) -> Floats:
     """When each device has used up its charge and what was charged since, (assignments,); inf if it has not.
 
-    Between the ends of waiting and of parts of legs the balance is linear, so it is looked at there and interpolated.
+    Between the ends of waiting and of the phases of inner rounds the balance is linear: it is computed there and
+    interpolated.
     """
     empty = np.full(len(power.idle), np.inf)
     if np.isinf(limits.charge).all():
         return empty
     at, used = np.zeros(len(power.idle)), -limits.charge
     sending = power.idle + power.radio
-    for leg in timeline.legs:
-        waiting = np.maximum(leg.begins - at, 0.0)
+    for times in timeline.inner_rounds:
+        waiting = np.maximum(times.begins - at, 0.0)
         for seconds, drawn in (
             (waiting, power.idle),
-            (leg.download, sending),
-            (leg.compute, power.compute),
-            (leg.upload, sending),
+            (times.download, sending),
+            (times.compute, power.compute),
+            (times.upload, sending),
         ):
-            taken = np.where(leg.taking, seconds, 0.0)
+            taken = np.where(times.taking, seconds, 0.0)
             growth = (drawn - limits.charging_watts) * taken
             dies = np.isinf(empty) & (used + growth > 0)
             share = np.divide(-used, growth, out=np.zeros_like(used), where=dies)
@@ -72,7 +73,7 @@ def battery_empty(timeline: Timeline, power: Power, limits: Limits) -> Floats:
     return empty
 
 
-def rest_lasts(charge_left: Floats, power: Power, limits: Limits, finished: Flags) -> Floats:
+def rest_lasts(charge_left: Floats, power: Power, limits: DeviceLimits, finished: Flags) -> Floats:
     """How long each device can rest on what is left in its battery: for ever on mains, not at all if it failed."""
     drain = power.idle - limits.charging_watts
     lasts = np.divide(np.maximum(charge_left, 0.0), drain, out=np.full_like(drain, np.inf), where=drain > 0)

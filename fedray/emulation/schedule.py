@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedray.costs import Pricing, Work
-from fedray.emulation.energy import Limits, Power, battery_empty, rest_lasts
-from fedray.emulation.journey import Journey, Timeline
-from fedray.emulation.walking import walk
+from fedray.emulation.energy import DeviceLimits, Power, battery_empty, rest_lasts
+from fedray.emulation.event_simulator import build_timeline
+from fedray.emulation.round_work import RoundWork, Timeline
 from fedray.fleet import Conditions
 from fedray.protocol import Assignment, DeviceReport, Floats, Ints, Plan
 from fedray.scenario.schema import Corruption
@@ -31,7 +31,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True)
-class Rules:
+class RoundTermination:
     """When the server ends a round before everybody is through: after a deadline, or with so many updates in."""
 
     deadline_seconds: float = inf
@@ -44,7 +44,7 @@ class Schedule:
 
     Groups run independently of each other and meet at the end of the round. Inside a group, every one of its inner
     rounds is a download, a share of the local steps, an upload, and waiting for the slowest member. Seconds and bytes
-    are sums over inner rounds, up to the moment a device stops; so are working joules, which contain the idle draw of
+    are sums over inner rounds, until a device stops; so are working joules, which contain the idle draw of
     waiting until then. A device that finished rests until the round is over; one that failed is in no account after.
 
     The round lasts until the server knows of everybody, or until the rules end it. It hears at once of a device that
@@ -123,31 +123,31 @@ class Schedule:
 
 
 def simulate(
-    plan: Plan, conditions: Conditions, pricing: Pricing, started: float, limits: Limits, rules: Rules
+    plan: Plan, conditions: Conditions, pricing: Pricing, started: float, limits: DeviceLimits, rules: RoundTermination
 ) -> Schedule:
     """The schedule of a plan under the truth of a round that starts so many emulated seconds into the run."""
     works = [pricing.work_of(assignment) for assignment in plan.assignments]
     devices = np.array([assignment.device for assignment in plan.assignments], np.int64)
     memory, limit = np.array([work.memory_bytes for work in works]), conditions.memory_bytes[devices]
-    mishaps = conditions.mishaps
-    slowed = _compute_seconds(works, devices, conditions) * mishaps.slowed_by[devices]
-    lost = np.nan_to_num(mishaps.crashes_at[devices] * slowed + mishaps.reboot_seconds[devices])
+    round_faults = conditions.round_faults
+    slowed = _compute_seconds(works, devices, conditions) * round_faults.slowed_by[devices]
+    lost = np.nan_to_num(round_faults.crashes_at[devices] * slowed + round_faults.reboot_seconds[devices])
 
-    fits, vanishes = memory <= limit, ~np.isnan(mishaps.vanishes_at[devices])
-    journey = Journey.of(plan, works, slowed + lost, conditions, started, fits, ~vanishes)
+    fits, vanishes = memory <= limit, ~np.isnan(round_faults.vanishes_at[devices])
+    round_work = RoundWork.of(plan, works, slowed + lost, conditions, started, fits, ~vanishes)
     power = Power.of(conditions, devices)
-    timeline = walk(journey)
+    timeline = build_timeline(round_work)
     empty = battery_empty(timeline, power, limits)
     cut_short = np.minimum(limits.leaves - started, empty) < timeline.ends
-    if (cut_short & ~vanishes).any() and len(timeline.legs) > 1:  # groups do not wait for them either
-        timeline = walk(replace(journey, stays=~(vanishes | cut_short)))
+    if (cut_short & ~vanishes).any() and len(timeline.inner_rounds) > 1:  # groups do not wait for them either
+        timeline = build_timeline(replace(round_work, stays=~(vanishes | cut_short)))
         empty = battery_empty(timeline, power, limits)
-    vanishing = np.where(vanishes, np.nan_to_num(mishaps.vanishes_at[devices]) * timeline.ends, inf)
+    vanishing = np.where(vanishes, np.nan_to_num(round_faults.vanishes_at[devices]) * timeline.ends, inf)
     vanishing = np.where(cut_short, np.minimum(vanishing, limits.leaves - started), vanishing)
     ends = np.minimum(timeline.ends, np.minimum(vanishing, empty))
 
     outcomes = np.full(len(devices), Outcome.FINISHED, object)
-    outcomes[mishaps.upload_lost[devices]] = Outcome.UPLOAD_LOST
+    outcomes[round_faults.upload_lost[devices]] = Outcome.UPLOAD_LOST
     outcomes[vanishes | cut_short] = Outcome.VANISHED
     outcomes[(empty < timeline.ends) & (empty <= vanishing)] = Outcome.BATTERY_EMPTY
     outcomes[~fits] = Outcome.OUT_OF_MEMORY
@@ -156,9 +156,9 @@ def simulate(
 
     stops = np.minimum(ends, round_seconds)
     finished = outcomes == Outcome.FINISHED
-    spent = [leg.spent(stops) for leg in timeline.legs]
-    download, compute, upload = (np.sum([leg[part] for leg in spent], axis=0) for part in range(3))
-    bytes_down, bytes_up = _bytes_through(journey, timeline, stops)
+    spent = [times.spent(stops) for times in timeline.inner_rounds]
+    download, compute, upload = (np.sum([times[part] for times in spent], axis=0) for part in range(3))
+    bytes_down, bytes_up = _bytes_through(round_work, timeline, stops)
     working = power.joules(stops, compute, download + upload)
     lasts = rest_lasts(limits.charge + limits.charging_watts * stops - working, power, limits, finished)
     return Schedule(
@@ -187,15 +187,15 @@ def simulate(
         corruptions={
             int(device): corruption
             for device, done in zip(devices, finished, strict=True)
-            if done and (corruption := mishaps.corruptions[device])
+            if done and (corruption := round_faults.corruptions[device])
         },
     )
 
 
 def _ended_by(
-    rules: Rules, devices: Ints, ends: Floats, outcomes: NDArray[np.object_]
+    rules: RoundTermination, devices: Ints, ends: Floats, outcomes: NDArray[np.object_]
 ) -> tuple[float, NDArray[np.object_]]:
-    """When the round ends, and the outcomes then; of updates that are in at the same moment the lower id is first."""
+    """When the round ends, and the outcomes then; of updates that are in at the same time the lower id is first."""
     known = min(float(ends.max(initial=0.0)), rules.deadline_seconds)
     finishing = np.flatnonzero((outcomes == Outcome.FINISHED) & (ends <= known))
     first = finishing[np.lexsort((devices[finishing], ends[finishing]))]
@@ -225,20 +225,20 @@ def _compute_seconds(works: Sequence[Work], devices: Ints, conditions: Condition
     return seconds
 
 
-def _bytes_through(journey: Journey, timeline: Timeline, stops: Floats) -> tuple[Ints, Ints]:
-    """Bytes of all legs, down and up, that were through when each device stopped."""
+def _bytes_through(round_work: RoundWork, timeline: Timeline, stops: Floats) -> tuple[Ints, Ints]:
+    """Bytes of all inner rounds, down and up, that were through when each device stopped."""
     down, up = np.zeros(len(stops), np.int64), np.zeros(len(stops), np.int64)
-    devices, lanes = journey.devices, journey.conditions
-    for leg in timeline.legs:
-        downloaded, _, uploaded = leg.spent(stops)
-        begun = leg.taking & (leg.begins <= stops)
-        start = journey.started + leg.begins
-        through = lanes.down.transferred_bytes(devices, journey.down_bytes, start, leg.download, downloaded)
+    devices, directions = round_work.devices, round_work.conditions
+    for times in timeline.inner_rounds:
+        downloaded, _, uploaded = times.spent(stops)
+        begun = times.taking & (times.begins <= stops)
+        start = round_work.started + times.begins
+        through = directions.down.transferred_bytes(devices, round_work.down_bytes, start, times.download, downloaded)
         down += np.where(begun, through, 0)
-        ready = leg.begins + leg.download + leg.compute
-        start = journey.started + ready
-        through = lanes.up.transferred_bytes(devices, journey.up_bytes, start, leg.upload, uploaded)
-        up += np.where(begun & journey.fits & (ready <= stops), through, 0)
+        ready = times.begins + times.download + times.compute
+        start = round_work.started + ready
+        through = directions.up.transferred_bytes(devices, round_work.up_bytes, start, times.upload, uploaded)
+        up += np.where(begun & round_work.fits & (ready <= stops), through, 0)
     return down, up
 
 

@@ -1,6 +1,6 @@
 """Who the devices are: catalogue, power modes, links; builds the fleet of a scenario."""
 
-from fedray.fleet.battery import Moment
+from fedray.fleet.battery import FleetState
 from fedray.fleet.catalogue import Catalogue, Family, Mode, Profile, load_catalogue
 from fedray.fleet.fleet import Conditions, Device, Fleet, build_fleet
 
@@ -10,8 +10,8 @@ __all__ = [
     "Device",
     "Family",
     "Fleet",
+    "FleetState",
     "Mode",
-    "Moment",
     "Profile",
     "build_fleet",
     "load_catalogue",

@@ -1,4 +1,4 @@
-"""When devices are online: spells over a period that repeats."""
+"""When devices are online: windows over a period that repeats."""
 
 import json
 from collections.abc import Iterator
@@ -18,26 +18,26 @@ Floats = NDArray[np.float64]
 
 DAY = 86_400.0
 HOUR = 3_600.0
-GRACE = 1e-6  # seconds: a spell that begins now has begun, however the sum of periods was rounded
+GRACE = 1e-6  # seconds: a window that begins now has begun, however the sum of periods was rounded
 
 
 @dataclass(frozen=True)
-class Spells:
-    """When a device is online: from `starts[i]` to `ends[i]` of every period, (spells,) ascending and disjoint.
+class OnlineWindows:
+    """When a device is online: from `starts[i]` to `ends[i]` of every period, (windows,) ascending and disjoint.
 
-    The last spell may pass the end of the period and go on at the start of the next.
+    The last window may pass the end of the period and go on at the start of the next.
     """
 
     period: float
     starts: Floats
     ends: Floats
 
-    def until(self, at: float) -> float:
-        """The end of the spell under way at a time since the run began; the time itself if the device is offline."""
+    def online_until(self, at: float) -> float:
+        """The end of the window under way at a time since the run began; the time itself if the device is offline."""
         if self is ALWAYS:  # the usual case, and there may be 100,000 devices
             return inf
         lap, rest = divmod(at + GRACE, self.period)
-        for shift in (0.0, self.period):  # a spell of the period before may still go on
+        for shift in (0.0, self.period):  # a window of the period before may still go on
             place = int(np.searchsorted(self.starts, rest + shift, side="right")) - 1
             if place >= 0 and rest + shift < self.ends[place]:
                 if len(self.starts) == 1 and self.ends[0] - self.starts[0] >= self.period:
@@ -45,11 +45,11 @@ class Spells:
                 return lap * self.period - shift + float(self.ends[place])
         return at
 
-    def comes(self, at: float) -> float:
-        """When the device is next online: now, or at the start of its next spell; never if it has none."""
+    def next_online(self, at: float) -> float:
+        """When the device is next online: now, or at the start of its next window; never if it has none."""
         if not len(self.starts):
             return inf
-        if self.until(at) > at:
+        if self.online_until(at) > at:
             return at
         lap, rest = divmod(at + GRACE, self.period)
         place = int(np.searchsorted(self.starts, rest, side="left"))
@@ -58,10 +58,10 @@ class Spells:
         return max(at, lap * self.period + float(self.starts[place]))
 
 
-ALWAYS = Spells(DAY, np.zeros(1), np.full(1, DAY))
+ALWAYS = OnlineWindows(DAY, np.zeros(1), np.full(1, DAY))
 
 
-def spell_lengths(rng: np.random.Generator, mean_on: float, mean_off: float, period: float) -> tuple[Floats, bool]:
+def window_lengths(rng: np.random.Generator, mean_on: float, mean_off: float, period: float) -> tuple[Floats, bool]:
     """Exponential lengths by turns until a period is full, and whether the first is on (as often as time is on)."""
     first = bool(rng.random() < mean_on / (mean_on + mean_off))
     means = np.array([mean_on, mean_off] if first else [mean_off, mean_on])
@@ -74,8 +74,8 @@ def spell_lengths(rng: np.random.Generator, mean_on: float, mean_off: float, per
 
 def presence_of(
     availability: Availability, seed: int, group: int, count: int, source: Source, key: Key
-) -> tuple[Spells, ...]:
-    """The spells of the `count` devices of fleet group `group`; ScenarioError at `key` for an unusable recording."""
+) -> tuple[OnlineWindows, ...]:
+    """The windows of the `count` devices of fleet group `group`; ScenarioError at `key` for an unusable recording."""
     if isinstance(availability, RecordedPresence):
         try:
             recorded = list(_recorded(Path(availability.path)))
@@ -89,19 +89,19 @@ def presence_of(
     return (ALWAYS,) * count
 
 
-def of_switches(period: float, online: NDArray[np.bool_], seconds: Floats) -> Spells:
-    """Spells from states that each last so long and together make up the period; equal neighbours are joined."""
+def of_switches(period: float, online: NDArray[np.bool_], seconds: Floats) -> OnlineWindows:
+    """OnlineWindows from states that each last so long and together make up the period; equal neighbours are joined."""
     begins = np.concatenate([[0.0], np.cumsum(seconds)[:-1]])
     changes = np.diff(online.astype(np.int8), prepend=0)
     starts, ends = begins[changes > 0], begins[changes < 0]
     if online[-1]:
         ends = np.append(ends, period)
-    if len(starts) > 1 and starts[0] == 0 and ends[-1] == period:  # a spell over the end of the period
+    if len(starts) > 1 and starts[0] == 0 and ends[-1] == period:  # a window over the end of the period
         starts, ends = starts[1:], np.append(ends[1:-1], period + ends[0])
-    return Spells(period, starts, ends)
+    return OnlineWindows(period, starts, ends)
 
 
-def _drawn(availability: Bernoulli | OnOff | Diurnal, seed: int, group: int, place: int) -> Spells:
+def _drawn(availability: Bernoulli | OnOff | Diurnal, seed: int, group: int, place: int) -> OnlineWindows:
     """A day of a device's own, repeated."""
     rng = generator(seed, Purpose.PRESENCE, 0, group, place)
     if isinstance(availability, Bernoulli):
@@ -110,15 +110,15 @@ def _drawn(availability: Bernoulli | OnOff | Diurnal, seed: int, group: int, pla
         seconds = np.full(slots, availability.spell_seconds)
         return of_switches(float(seconds.sum()), online, seconds)
     if isinstance(availability, OnOff):
-        lengths, first = spell_lengths(rng, availability.mean_on_seconds, availability.mean_off_seconds, DAY)
+        lengths, first = window_lengths(rng, availability.mean_on_seconds, availability.mean_off_seconds, DAY)
         return of_switches(float(lengths.sum()), np.arange(len(lengths)) % 2 != first, lengths)
     zone = availability.time_zones[place % len(availability.time_zones)]
     local = availability.from_hour + availability.spread_hours * float(rng.standard_normal())
     start = HOUR * ((local - zone - availability.start_hour) % 24)
-    return Spells(DAY, np.array([start]), np.array([start + HOUR * availability.hours]))
+    return OnlineWindows(DAY, np.array([start]), np.array([start + HOUR * availability.hours]))
 
 
-def _recorded(file: Path) -> Iterator[Spells]:
+def _recorded(file: Path) -> Iterator[OnlineWindows]:
     try:
         named = json.loads(read_text(file))
         for name, series in named.items():
@@ -137,8 +137,8 @@ def _recorded(file: Path) -> Iterator[Spells]:
         raise TraceError(f"{file}: expected is {expected}") from None
 
 
-def _between_switches(period: float, came: Floats, went: Floats) -> Spells:
-    """Spells from comings and goings; a device whose first record is a going was there from the start."""
+def _between_switches(period: float, came: Floats, went: Floats) -> OnlineWindows:
+    """OnlineWindows from comings and goings; a device whose first record is a going was there from the start."""
     times = np.concatenate([came, went])
     states = np.concatenate([np.ones(len(came), np.bool_), np.zeros(len(went), np.bool_)])
     order = np.lexsort((states, times))
@@ -148,9 +148,9 @@ def _between_switches(period: float, came: Floats, went: Floats) -> Spells:
     return of_switches(period, np.concatenate([[first], states]), np.diff(knots))
 
 
-def _shifted(spells: Spells, offset: float) -> Spells:
-    """The same spells, met from a later place of the period."""
-    moved = spells.starts - offset
-    phase_timer = np.floor(moved / spells.period) * spells.period
-    order = np.argsort(moved - phase_timer)
-    return Spells(spells.period, (moved - phase_timer)[order], (spells.ends - offset - phase_timer)[order])
+def _shifted(windows: OnlineWindows, offset: float) -> OnlineWindows:
+    """The same windows, met from a later place of the period."""
+    moved = windows.starts - offset
+    cycles = np.floor(moved / windows.period) * windows.period
+    order = np.argsort(moved - cycles)
+    return OnlineWindows(windows.period, (moved - cycles)[order], (windows.ends - offset - cycles)[order])

@@ -1,4 +1,4 @@
-"""Energy that devices carry with them, and the moment of the emulated world that it belongs to."""
+"""Energy that devices carry with them, and the state of the fleet between rounds."""
 
 from dataclasses import dataclass
 from math import inf
@@ -13,7 +13,7 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Moment:
+class FleetState:
     """The emulated world between two rounds: seconds since the run began, and each device's charge in joules.
 
     `charge` has shape (devices,); it is inf for devices on mains.
@@ -49,30 +49,30 @@ class Batteries:
         ]
         return Batteries(*np.array(rows).T)
 
-    def charged(self, moment: Moment, until: float) -> Moment:
+    def charged(self, fleet_state: FleetState, until: float) -> FleetState:
         """The world later, if no device took part in a round since: resting between rounds costs nothing."""
-        gained = self.charging_watts * (until - moment.seconds)
-        return Moment(until, np.minimum(self.capacity, moment.charge + gained))
+        gained = self.charging_watts * (until - fleet_state.seconds)
+        return FleetState(until, np.minimum(self.capacity, fleet_state.charge + gained))
 
-    def after(self, moment: Moment, seconds: float, devices: Ints, joules: Floats) -> Moment:
+    def after(self, fleet_state: FleetState, seconds: float, devices: Ints, joules: Floats) -> FleetState:
         """The world after a round of `seconds` in which `devices` drew `joules`, waiting included.
 
         The other devices drew nothing. A device that ran empty is empty again.
         """
         spent = np.zeros(len(self.capacity))
         spent[devices] = joules
-        left = moment.charge + self.charging_watts * seconds - spent
-        return Moment(moment.seconds + seconds, np.clip(left, 0.0, self.capacity))
+        left = fleet_state.charge + self.charging_watts * seconds - spent
+        return FleetState(fleet_state.seconds + seconds, np.clip(left, 0.0, self.capacity))
 
-    def ready(self, moment: Moment, device: int) -> float:
+    def ready(self, fleet_state: FleetState, device: int) -> float:
         """When a device has its reserve again if it rests: now, later, or never."""
-        lacking = float(self.reserve[device] - moment.charge[device])
+        lacking = float(self.reserve[device] - fleet_state.charge[device])
         if lacking <= 0:
-            return moment.seconds
+            return fleet_state.seconds
         watts = float(self.charging_watts[device])
-        return moment.seconds + lacking / watts if watts else inf
+        return fleet_state.seconds + lacking / watts if watts else inf
 
-    def has_reserve(self, moment: Moment, devices: Ints) -> NDArray[np.bool_]:
+    def has_reserve(self, fleet_state: FleetState, devices: Ints) -> NDArray[np.bool_]:
         """Which of some devices can begin a round; a billionth less will do, for sums are rounded."""
-        enough: NDArray[np.bool_] = moment.charge[devices] >= self.reserve[devices] * (1 - 1e-9)
+        enough: NDArray[np.bool_] = fleet_state.charge[devices] >= self.reserve[devices] * (1 - 1e-9)
         return enough

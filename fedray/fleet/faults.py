@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Mishaps:
+class RoundFaults:
     """One round's faults, columns of shape (devices,); where and when they strike is a share of the device's work."""
 
     vanishes_at: Floats  # share of its time in the round; nan if it does not
@@ -24,14 +24,14 @@ class Mishaps:
     corruptions: tuple[Corruption | None, ...]
 
     @staticmethod
-    def none(count: int) -> "Mishaps":
+    def none(count: int) -> "RoundFaults":
         """Nothing goes wrong."""
         never = np.full(count, np.nan)
-        return Mishaps(never, never, np.zeros(count), np.ones(count), np.zeros(count, np.bool_), (None,) * count)
+        return RoundFaults(never, never, np.zeros(count), np.ones(count), np.zeros(count, np.bool_), (None,) * count)
 
     @staticmethod
-    def concatenate(parts: "Sequence[Mishaps]") -> "Mishaps":
-        return Mishaps(
+    def concatenate(parts: "Sequence[RoundFaults]") -> "RoundFaults":
+        return RoundFaults(
             vanishes_at=np.concatenate([part.vanishes_at for part in parts]),
             crashes_at=np.concatenate([part.crashes_at for part in parts]),
             reboot_seconds=np.concatenate([part.reboot_seconds for part in parts]),
@@ -41,18 +41,18 @@ class Mishaps:
         )
 
 
-def mishaps(faults: Faults, seed: int, group: int, count: int, round_: int) -> Mishaps:
+def round_faults(faults: Faults, seed: int, group: int, count: int, round_: int) -> RoundFaults:
     """The faults of the `count` devices of fleet group `group` in a round.
 
     Every kind has draws of its own, so that adding one leaves the others as they are.
     """
     if faults == Faults():
-        return Mishaps.none(count)
+        return RoundFaults.none(count)
     draws = generator(seed, Purpose.FAULTS, round_, group).random((count, 7))
     slowdown, crash, corruption = faults.slowdown, faults.crash, faults.corruption
     slowed = draws[:, 2] < (slowdown.share if slowdown else 0)
     crashed = draws[:, 3] < (crash.share if crash else 0)
-    return Mishaps(
+    return RoundFaults(
         vanishes_at=np.where(draws[:, 0] < faults.dropout, draws[:, 1], np.nan),
         crashes_at=np.where(crashed, draws[:, 4], np.nan),
         reboot_seconds=np.where(crashed, crash.reboot_seconds if crash else 0.0, 0.0),

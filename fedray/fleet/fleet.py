@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fedray.fleet.availability import Spells, presence_of
-from fedray.fleet.battery import Batteries, Moment
+from fedray.fleet.availability import OnlineWindows, presence_of
+from fedray.fleet.battery import Batteries, FleetState
 from fedray.fleet.catalogue import Profile, load_catalogue
-from fedray.fleet.faults import Mishaps, mishaps
-from fedray.fleet.links import Floats, Ints, Lane, Links, open_links
+from fedray.fleet.faults import RoundFaults, round_faults
+from fedray.fleet.links import Floats, Ints, LinkDirection, Links, open_links
 from fedray.scenario import LoadedScenario
 from fedray.scenario.schema import DefaultMode, DeviceGroup, Faults, FixedMode
 from fedray.scenario.source import did_you_mean
@@ -38,11 +38,11 @@ class Conditions:
     idle_watts: Floats
     compute_watts: Floats  # in all, idle included
     radio_watts: Floats  # beside the idle ones
-    down: Lane
-    up: Lane
+    down: LinkDirection
+    up: LinkDirection
     cells: Ints  # of devices that share their air; -1: a link of its own
     memory_bytes: Floats
-    mishaps: Mishaps
+    round_faults: RoundFaults
 
     @staticmethod
     def concatenate(parts: "Sequence[Conditions]") -> "Conditions":
@@ -51,13 +51,13 @@ class Conditions:
         columns = {
             field.name: np.concatenate([getattr(part, field.name) for part in parts])
             for field in fields(Conditions)
-            if field.name not in ("down", "up", "cells", "mishaps")
+            if field.name not in ("down", "up", "cells", "round_faults")
         }
         return Conditions(
-            down=Lane.concatenate([part.down for part in parts]),
-            up=Lane.concatenate([part.up for part in parts]),
+            down=LinkDirection.concatenate([part.down for part in parts]),
+            up=LinkDirection.concatenate([part.up for part in parts]),
             cells=np.concatenate(cells),
-            mishaps=Mishaps.concatenate([part.mishaps for part in parts]),
+            round_faults=RoundFaults.concatenate([part.round_faults for part in parts]),
             **columns,
         )
 
@@ -83,7 +83,7 @@ class _Group:
     def conditions(self, seed: int, round_: int) -> Conditions:
         profile, count = self.profile, self.spec.count
         modes = self.modes(seed, round_)
-        down, up = self.links.lanes(round_)
+        down, up = self.links.directions(round_)
         return Conditions(
             flops_per_second=np.array([profile.flops_per_second(mode) for mode in modes]),
             bytes_per_second=np.array([profile.bytes_per_second(mode) for mode in modes]),
@@ -95,7 +95,7 @@ class _Group:
             up=up,
             cells=self.links.cells,
             memory_bytes=np.full(count, float(profile.training_memory_bytes)),
-            mishaps=mishaps(self.faults, seed, self.index, count, round_),
+            round_faults=round_faults(self.faults, seed, self.index, count, round_),
         )
 
 
@@ -106,7 +106,7 @@ class Fleet:
     devices: tuple[Device, ...]
     seed: int
     groups: tuple[_Group, ...]
-    presence: tuple[Spells, ...]  # of every device
+    presence: tuple[OnlineWindows, ...]  # of every device
     batteries: Batteries
 
     def __len__(self) -> int:
@@ -115,8 +115,8 @@ class Fleet:
     @property
     def recorded(self) -> list[tuple[str, str]]:
         """Name and SHA-256 of every trace that a device follows, and of who is online when: files may change."""
-        spells = hashlib.sha256(b"|".join(one.starts.tobytes() + one.ends.tobytes() for one in self.presence))
-        return [*(trace for group in self.groups for trace in group.links.recorded), ("presence", spells.hexdigest())]
+        windows = hashlib.sha256(b"|".join(one.starts.tobytes() + one.ends.tobytes() for one in self.presence))
+        return [*(trace for group in self.groups for trace in group.links.recorded), ("presence", windows.hexdigest())]
 
     def conditions(self, round_: int) -> Conditions:
         """What is true of every device in a round (rounds count from 1)."""
@@ -126,29 +126,31 @@ class Fleet:
         """Every device's power mode in a round."""
         return tuple(mode for group in self.groups for mode in group.modes(self.seed, round_))
 
-    def first_moment(self) -> Moment:
+    def first_state(self) -> FleetState:
         """The world before the first round."""
-        return Moment(0.0, self.batteries.start)
+        return FleetState(0.0, self.batteries.start)
 
-    def opens(self, moment: Moment, eligible: Ints) -> Moment | None:
+    def next_start(self, fleet_state: FleetState, eligible: Ints) -> FleetState | None:
         """When a round can begin: as soon as one of these devices is online and charged; None if none ever is."""
-        charged = [self.batteries.ready(moment, device) for device in eligible.tolist()]
+        charged = [self.batteries.ready(fleet_state, device) for device in eligible.tolist()]
         times = [
-            self.presence[device].comes(at) if at < inf else inf
+            self.presence[device].next_online(at) if at < inf else inf
             for device, at in zip(eligible.tolist(), charged, strict=True)
         ]
         first = min(times, default=inf)
-        return self.batteries.charged(moment, first) if first < inf else None
+        return self.batteries.charged(fleet_state, first) if first < inf else None
 
-    def there(self, moment: Moment, devices: Ints) -> Ints:
+    def available(self, fleet_state: FleetState, devices: Ints) -> Ints:
         """Those of some devices that are online and have their reserve."""
-        charged = self.batteries.has_reserve(moment, devices)
-        online = [self.presence[device].until(moment.seconds) > moment.seconds for device in devices.tolist()]
+        charged = self.batteries.has_reserve(fleet_state, devices)
+        online = [
+            self.presence[device].online_until(fleet_state.seconds) > fleet_state.seconds for device in devices.tolist()
+        ]
         return devices[charged & np.array(online, np.bool_)]
 
-    def leaves(self, at: float, devices: NDArray[np.int64]) -> Floats:
+    def online_until(self, at: float, devices: NDArray[np.int64]) -> Floats:
         """When some devices, online at a time, go offline."""
-        return np.array([self.presence[device].until(at) for device in devices])
+        return np.array([self.presence[device].online_until(at) for device in devices])
 
     def participants(self, round_: int, count: int, eligible: NDArray[np.int64]) -> NDArray[np.int64]:
         """The ids, ascending, of `count` eligible devices drawn without replacement for a round."""
@@ -180,7 +182,7 @@ def build_fleet(loaded: LoadedScenario) -> Fleet:
         raise source.error(("fleet", "catalogue"), extra, "an existing folder")
     catalogue = load_catalogue(Path(extra) if extra else None)
     groups: list[_Group] = []
-    presence: list[Spells] = []
+    presence: list[OnlineWindows] = []
     devices: list[Device] = []
     for index, spec in enumerate(scenario.fleet.groups):
         key = ("fleet", "groups", index)

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fedray.fleet.availability import spell_lengths
+from fedray.fleet.availability import window_lengths
 from fedray.fleet.traces import Trace, TraceError, TracePair, of_rates, read_traces
 from fedray.scenario.schema import ConstantLink, Link, LogNormalLink, MarkovLink, TraceLink, UniformLink, WifiLink
 from fedray.scenario.source import Key, Source
@@ -21,7 +21,7 @@ MARKOV_PERIOD = 3600.0  # seconds of good and bad states that a device has of it
 
 
 @dataclass(frozen=True)
-class Timed:
+class OffsetTrace:
     """A trace as one device meets it: from a place of its own, at a share of the recorded bandwidth."""
 
     trace: Trace
@@ -36,7 +36,7 @@ class Timed:
 
 
 @dataclass(frozen=True)
-class Lane:
+class LinkDirection:
     """One direction of many links in one round, columns of shape (devices,).
 
     `mbps` (1e6 bits per second) holds for the whole round, unless `timed` says what passes when.
@@ -44,16 +44,16 @@ class Lane:
 
     mbps: Floats
     latency_seconds: Floats
-    timed: tuple[Timed | None, ...]
+    timed: tuple[OffsetTrace | None, ...]
 
     @staticmethod
-    def steady(mbps: Floats, latency_seconds: Floats) -> "Lane":
-        """A lane without traces."""
-        return Lane(mbps, latency_seconds, (None,) * len(mbps))
+    def steady(mbps: Floats, latency_seconds: Floats) -> "LinkDirection":
+        """A direction without traces."""
+        return LinkDirection(mbps, latency_seconds, (None,) * len(mbps))
 
     @staticmethod
-    def concatenate(parts: "Sequence[Lane]") -> "Lane":
-        return Lane(
+    def concatenate(parts: "Sequence[LinkDirection]") -> "LinkDirection":
+        return LinkDirection(
             mbps=np.concatenate([part.mbps for part in parts]),
             latency_seconds=np.concatenate([part.latency_seconds for part in parts]),
             timed=tuple(timed for part in parts for timed in part.timed),
@@ -109,7 +109,7 @@ class Links(Protocol):
         """The cell that each device shares the air of, numbered from 0; -1 for a device with a link of its own."""
         ...
 
-    def lanes(self, round_: int) -> tuple[Lane, Lane]:
+    def directions(self, round_: int) -> tuple[LinkDirection, LinkDirection]:
         """Down and up in a round."""
         ...
 
@@ -165,10 +165,10 @@ class _DrawnLinks:
             return np.arange(self.count) // self.link.devices_per_cell
         return np.full(self.count, -1)
 
-    def lanes(self, round_: int) -> tuple[Lane, Lane]:
+    def directions(self, round_: int) -> tuple[LinkDirection, LinkDirection]:
         mbps = self._drawn(round_) * (1 - self.link.loss)  # (devices, 2)
         latency = np.full(self.count, self.link.latency_ms / 1000)
-        return Lane.steady(mbps[:, 0], latency), Lane.steady(mbps[:, 1], latency)
+        return LinkDirection.steady(mbps[:, 0], latency), LinkDirection.steady(mbps[:, 1], latency)
 
     def _drawn(self, round_: int) -> Floats:
         link, shape = self.link, (self.count, 2)
@@ -214,23 +214,23 @@ class _RecordedLinks:
     def cells(self) -> Ints:
         return np.full(len(self.pairs), -1)
 
-    def lanes(self, round_: int) -> tuple[Lane, Lane]:
+    def directions(self, round_: int) -> tuple[LinkDirection, LinkDirection]:
         latency = np.full(len(self.pairs), self.link.latency_ms / 1000)
         arrives = 1 - self.link.loss
         shares = (arrives, arrives * self.link.up_share)
         timed = [
-            (Timed(pair.down, offset, shares[0]), Timed(pair.up, offset, shares[1]))
+            (OffsetTrace(pair.down, offset, shares[0]), OffsetTrace(pair.up, offset, shares[1]))
             for pair, offset in zip(self.pairs, self.offsets.tolist(), strict=True)
         ]
         unknown = np.full(len(self.pairs), np.nan)
         down, up = zip(*timed, strict=True)
-        return Lane(unknown, latency, down), Lane(unknown, latency, up)
+        return LinkDirection(unknown, latency, down), LinkDirection(unknown, latency, up)
 
 
 def _fading(link: MarkovLink, seed: int, group: int, place: int) -> TracePair:
     """A device's hour of good and bad states, beginning in either with the share of time it takes."""
     rng = generator(seed, Purpose.FADES, 0, group, place)
-    lengths, good = spell_lengths(rng, link.mean_good_seconds, link.mean_bad_seconds, MARKOV_PERIOD)
+    lengths, good = window_lengths(rng, link.mean_good_seconds, link.mean_bad_seconds, MARKOV_PERIOD)
     is_good = np.arange(len(lengths)) % 2 != good
     trace = of_rates(lengths, np.where(is_good, link.good_mbps, link.bad_mbps))
     return TracePair("markov", trace, trace)

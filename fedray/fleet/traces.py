@@ -44,9 +44,9 @@ class Trace:
 
     def passed(self, at: float) -> float:
         """Bits until a time, counted from 0; at a packet, without it."""
-        phase_timer, rest = divmod(at, self.period)
+        cycles, rest = divmod(at, self.period)
         place = int(np.searchsorted(self.seconds, rest, side="left"))
-        return phase_timer * float(self.bits[-1]) + _between(self.seconds, self.bits, place, rest)
+        return cycles * float(self.bits[-1]) + _between(self.seconds, self.bits, place, rest)
 
     def transferred_bits(self, start: float, seconds: float) -> float:
         """What passes in some seconds from a time on."""
@@ -59,11 +59,11 @@ class Trace:
         """
         if size_bits <= 0:
             return 0.0
-        phase_timer, rest = divmod(self.passed(start) + size_bits, float(self.bits[-1]))
+        cycles, rest = divmod(self.passed(start) + size_bits, float(self.bits[-1]))
         if rest == 0:  # the last bit of a lap passes before the idle time that follows it
-            phase_timer, rest = phase_timer - 1, float(self.bits[-1])
+            cycles, rest = cycles - 1, float(self.bits[-1])
         place = int(np.searchsorted(self.bits, rest, side="left"))
-        return max(phase_timer * self.period + _between(self.bits, self.seconds, place, rest) - start, 0.0)
+        return max(cycles * self.period + _between(self.bits, self.seconds, place, rest) - start, 0.0)
 
 
 @dataclass(frozen=True)

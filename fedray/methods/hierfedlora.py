@@ -82,9 +82,8 @@ class HierFedLoRA(Method[HierFedLoRASection]):
     """Groups stand until estimates move; each round every group takes the frequency and depth worth most per second.
 
     What a choice is expected to gain in a round is its first utility times its worth, which is learned from how far the
-    losses of those who made it fell (see `observe`). `select_round_time` divides the gains by seconds, once
-    for all groups, so
-    what is maximised is the groups' own loss drop per estimated second.
+    losses of those who made it fell (see `observe`). `select_round_time` divides the gains by seconds, once for all
+    groups, so what is maximised is the groups' own loss drop per estimated second.
     """
 
     section = HierFedLoRASection

@@ -94,7 +94,7 @@ class DeviceRecord:
     """One device in one round, as in `fedray plan --json` and in devices.jsonl.
 
     `ranks` are those of the tuned layers, towards the output (the mean over a layer's modules where they differ);
-    seconds and bytes are sums over the group's `inner_rounds` up to the moment the device stops; waiting is all the
+    seconds and bytes are sums over the group's `inner_rounds` until the device stops; waiting is all the
     time of the round that it does nothing, and `joules` pay for it too, at idle watts. A device whose `memory_bytes`
     exceed `memory_limit_bytes` does not fit: it downloads, fails, and sends nothing. `outcome` is finished, out of
     memory, vanished, battery empty, upload lost, late (after the deadline) or surplus (after enough others). Under a

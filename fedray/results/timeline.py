@@ -12,7 +12,7 @@ PARTS = ("download", "compute", "upload")
 
 
 class Doing(StrEnum):
-    """What a device does at a moment of a round."""
+    """What a device does at a time of a round."""
 
     DOWNLOAD = "download"
     TRAIN = "train"

@@ -10,7 +10,7 @@ import ray
 
 from fedray.adapters import as_lora, initial_values, layout_of
 from fedray.errors import UserError
-from fedray.fleet import Moment
+from fedray.fleet import FleetState
 from fedray.learning.adapted import AdaptedModel
 from fedray.learning.classifier import build, load_weights
 from fedray.protocol import ServerState
@@ -54,7 +54,7 @@ class RunState:
 
     state: ServerState
     heads: LocalHeads | None
-    moment: Moment
+    fleet_state: FleetState
     sky: Sky
     records: tuple[RoundRecord, ...]
     wall_seconds: float
@@ -121,22 +121,22 @@ class Coordinator:
         """The next round: what the server knows, decides, gets back, and learns from it."""
         self.phase_timer.begin()
         before, round_ = self.run_state, len(self.run_state.records) + 1
-        moment = self.experiment.opens(before.moment, before.sky.busy)
-        view = self.experiment.view(round_, moment, before.sky.busy)
+        fleet_state = self.experiment.next_start(before.fleet_state, before.sky.busy)
+        view = self.experiment.view(round_, fleet_state, before.sky.busy)
         plan = self.experiment.planned(self.method, view)
-        schedule = self.experiment.schedule(round_, plan, moment)
-        step = self.aggregation.step(round_, before.state, before.sky, plan, schedule, moment.seconds)
+        schedule = self.experiment.schedule(round_, plan, fleet_state)
+        step = self.aggregation.step(round_, before.state, before.sky, plan, schedule, fleet_state.seconds)
         wall_plan = self.wall.plan(step.plan, step.schedule) if self.wall else None
         fleet = self.experiment.fleet
         devices = device_records(fleet, step, round_)
-        self.directory.write_current(under_way(round_, moment, step.schedule, devices, wall_plan), len(fleet))
+        self.directory.write_current(under_way(round_, fleet_state, step.schedule, devices, wall_plan), len(fleet))
         self.phase_timer.end("planning")
         result = self.executor.train(round_, step, self.method, before.heads, wall_plan)
         self.phase_timer.end("training")
         state = self.aggregation.merged(round_, before.state, step, result)
         heads = before.heads.replaced(result.heads) if before.heads else None
         self.phase_timer.end("aggregation")
-        ended = self.experiment.after(moment, step.schedule)
+        ended = self.experiment.after(fleet_state, step.schedule)
         due = self._is_evaluated(round_, ended.seconds)
         scores = self.executor.evaluate(self._judged(state, heads)) if due else {}
         self.phase_timer.end("evaluation")
@@ -203,7 +203,7 @@ class Coordinator:
         local = self.experiment.scenario.model.head == "local"
         heads = LocalHeads.same_for_all(values[layout.lora_size :], len(self.experiment.fleet)) if local else None
         return RunState(
-            ServerState(self.first_spec, values), heads, self.experiment.fleet.first_moment(), Sky(), (), 0.0, 0
+            ServerState(self.first_spec, values), heads, self.experiment.fleet.first_state(), Sky(), (), 0.0, 0
         )
 
     def _resumed_state(self) -> RunState:
@@ -219,7 +219,7 @@ class Coordinator:
         heads = LocalHeads(saved.heads) if saved.heads is not None else None
         found = (saved.values.shape, saved.charge.shape, heads.values.shape if heads else None)
         size = layout_of(self.shape, saved.spec).size
-        if found != ((size,), first.moment.charge.shape, first.heads.values.shape if first.heads else None):
+        if found != ((size,), first.fleet_state.charge.shape, first.heads.values.shape if first.heads else None):
             raise UserError(f"{where}: the checkpoint does not fit the scenario")
         if saved.round > self.experiment.scenario.training.rounds:
             raise UserError(f"{where}: training.rounds: the run has already completed {saved.round}")
@@ -231,7 +231,7 @@ class Coordinator:
         return RunState(
             state=ServerState(saved.spec, saved.values),
             heads=heads,
-            moment=Moment(records[-1].emulated_seconds, saved.charge),
+            fleet_state=FleetState(records[-1].emulated_seconds, saved.charge),
             sky=saved.sky,
             records=records,
             wall_seconds=saved.wall_seconds,
@@ -257,7 +257,7 @@ class Coordinator:
             spec=after.state.spec,
             values=after.state.values,
             heads=after.heads.values if after.heads else None,
-            charge=after.moment.charge,
+            charge=after.fleet_state.charge,
             sky=after.sky,
             method=self.method.state_dict(),
             wall_seconds=after.wall_seconds,

@@ -55,15 +55,17 @@ def dry_run(experiment: Experiment, round_: int) -> PlannedRound:
     rounds = experiment.scenario.training.rounds
     if not 1 <= round_ <= rounds:
         raise UserError(f"--round: given {round_}; allowed: 1 to {rounds}, the scenario's training.rounds")
-    method, moment, sky = experiment.method(), experiment.fleet.first_moment(), Sky()
+    method, fleet_state, sky = experiment.method(), experiment.fleet.first_state(), Sky()
     state = ServerState(method.adapter(), np.zeros(0, np.float32))  # nothing is trained, so no values are looked at
     pace = aggregation_schedule(experiment.scenario.training.schedule, method)
     for current in range(1, round_ + 1):
-        moment = experiment.opens(moment, sky.busy)
-        planned = experiment.planned(method, experiment.view(current, moment, sky.busy))
-        step = pace.step(current, state, sky, planned, experiment.schedule(current, planned, moment), moment.seconds)
+        fleet_state = experiment.next_start(fleet_state, sky.busy)
+        planned = experiment.planned(method, experiment.view(current, fleet_state, sky.busy))
+        step = pace.step(
+            current, state, sky, planned, experiment.schedule(current, planned, fleet_state), fleet_state.seconds
+        )
         plan, schedule, sky = step.plan, step.schedule, step.sky
-        moment = experiment.after(moment, schedule)
+        fleet_state = experiment.after(fleet_state, schedule)
         method.anticipate()
         method.observe(schedule.reports({}))
     devices = device_records(experiment.fleet, step, round_)

@@ -12,9 +12,9 @@ import numpy as np
 from fedray.adapters import AdapterSpec
 from fedray.aggregation import MAX_TOTAL_WEIGHT
 from fedray.costs import Pricing
-from fedray.emulation import Limits, Rules, Schedule, simulate
+from fedray.emulation import DeviceLimits, RoundTermination, Schedule, simulate
 from fedray.errors import RunFailedError, UserError
-from fedray.fleet import Fleet, Moment, build_fleet
+from fedray.fleet import Fleet, FleetState, build_fleet
 from fedray.learning.backbone import Backbone, find_backbone, find_twin
 from fedray.learning.local_trainer import TrainingAssets
 from fedray.methods import Method, MethodContext, build_method, method_section, resolved
@@ -68,22 +68,22 @@ class Experiment:
         twin, trained = self.scenario.costs.twin, self.scenario.training.local_steps
         return Steps(trained, twin.local_steps or trained) if twin else None
 
-    def opens(self, moment: Moment, busy: Sequence[int]) -> Moment:
+    def next_start(self, fleet_state: FleetState, busy: Sequence[int]) -> FleetState:
         """When the next round can begin: at once if somebody is still at work, or as soon as a device with examples is
         online and charged.
 
         RunFailedError if none ever will be: batteries are empty and nothing charges them.
         """
         if busy:
-            return moment
-        start = self.fleet.opens(moment, self._eligible)
+            return fleet_state
+        start = self.fleet.next_start(fleet_state, self._eligible)
         if start is None:
             raise RunFailedError("no device will ever be online and charged again; completed rounds are kept")
         return start
 
-    def view(self, round_: int, moment: Moment, busy: Sequence[int]) -> View:
+    def view(self, round_: int, fleet_state: FleetState, busy: Sequence[int]) -> View:
         """What the server may know before a round, of devices that are free, online, charged, and have examples."""
-        eligible = np.setdiff1d(self.fleet.there(moment, self._eligible), np.array(busy, np.int64))
+        eligible = np.setdiff1d(self.fleet.available(fleet_state, self._eligible), np.array(busy, np.int64))
         devices = self.fleet.participants(round_, self.scenario.participant_count - len(busy), eligible)
         return View(
             round=round_,
@@ -99,29 +99,31 @@ class Experiment:
         """The method's plan; of nobody, if nobody is free."""
         return method.plan(view) if len(view.devices) else Plan((), ())
 
-    def schedule(self, round_: int, plan: Plan, moment: Moment) -> Schedule:
-        """What a plan comes to under the truth of a round that starts at a moment."""
+    def schedule(self, round_: int, plan: Plan, fleet_state: FleetState) -> Schedule:
+        """What a plan comes to under the truth of a round that starts at a time."""
         devices = np.array([assignment.device for assignment in plan.assignments], np.int64)
         charging = self.fleet.batteries.charging_watts[devices]
-        limits = Limits(self.fleet.leaves(moment.seconds, devices), moment.charge[devices], charging)
+        limits = DeviceLimits(
+            self.fleet.online_until(fleet_state.seconds, devices), fleet_state.charge[devices], charging
+        )
         conditions = self.fleet.conditions(round_)
-        return simulate(plan, conditions, self.pricing, moment.seconds, limits, self._rules)
+        return simulate(plan, conditions, self.pricing, fleet_state.seconds, limits, self._rules)
 
-    def after(self, moment: Moment, schedule: Schedule) -> Moment:
+    def after(self, fleet_state: FleetState, schedule: Schedule) -> FleetState:
         """The world after a round; devices that are still at work pay for it when they are done."""
         seconds, joules = schedule.round_seconds, schedule.joules
-        return self.fleet.batteries.after(moment, seconds, schedule.devices, joules)
+        return self.fleet.batteries.after(fleet_state, seconds, schedule.devices, joules)
 
     @property
     def _eligible(self) -> Ints:
         return np.flatnonzero(self.examples)
 
     @property
-    def _rules(self) -> Rules:
+    def _rules(self) -> RoundTermination:
         training = self.scenario.training
         policy, asked = training.policy, training.participants
         wanted = asked if policy.over_selection > 1 and asked != "all" else None
-        return Rules(inf if policy.deadline_seconds is None else policy.deadline_seconds, wanted)
+        return RoundTermination(inf if policy.deadline_seconds is None else policy.deadline_seconds, wanted)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -224,8 +226,8 @@ def _check_target(experiment: Experiment) -> None:
 
 def _check_presence(experiment: Experiment) -> None:
     fleet, eligible = experiment.fleet, np.flatnonzero(experiment.examples)
-    first = fleet.first_moment()
-    if fleet.opens(first, eligible) is not None:
+    first = fleet.first_state()
+    if fleet.next_start(first, eligible) is not None:
         return
     part, problem = "availability", "no device with examples is ever online and charged"
     if not any(fleet.batteries.ready(first, device) < inf for device in eligible.tolist()):

@@ -19,7 +19,7 @@ def exported(runs: Sequence[RunDirectory]) -> str:
         raise UserError(
             f"two runs are called {doubled[0]}: their series would be one; export them to files of their own"
         )
-    return openmetrics([moment for run in runs for moment in _moments(run)])
+    return openmetrics([snapshot for run in runs for snapshot in _moments(run)])
 
 
 def _moments(run: RunDirectory) -> Iterator[tuple[Snapshot, float]]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from fedray import __version__
 from fedray.emulation import Outcome, Schedule
-from fedray.fleet import Fleet, Moment
+from fedray.fleet import Fleet, FleetState
 from fedray.learning.evaluation import Score, device_accuracies
 from fedray.protocol import Plan
 from fedray.results import (
@@ -63,11 +63,15 @@ def device_records(fleet: Fleet, step: Step, round_: int) -> list[DeviceRecord]:
 
 
 def under_way(
-    round_: int, moment: Moment, schedule: Schedule, devices: Sequence[DeviceRecord], wall_plan: WallClockPlan | None
+    round_: int,
+    fleet_state: FleetState,
+    schedule: Schedule,
+    devices: Sequence[DeviceRecord],
+    wall_plan: WallClockPlan | None,
 ) -> RoundUnderWay:
-    """A round that begins now, at an emulated moment."""
+    """A round that begins now, at an emulated time."""
     dilation = wall_plan.dilation if wall_plan else None
-    return RoundUnderWay(round_, time.time(), moment.seconds, schedule.round_seconds, dilation, tuple(devices))
+    return RoundUnderWay(round_, time.time(), fleet_state.seconds, schedule.round_seconds, dilation, tuple(devices))
 
 
 def trained_records(devices: Sequence[DeviceRecord], result: RoundResult, round_: int) -> list[TrainedDeviceRecord]:

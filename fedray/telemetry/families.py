@@ -1,4 +1,4 @@
-"""Declared metrics as prometheus-client's families, of one moment or of many."""
+"""Declared metrics as prometheus-client's families, of one snapshot or of many."""
 
 from collections.abc import Iterator, Sequence
 from itertools import accumulate

@@ -1,4 +1,4 @@
-"""What a run tells of itself at one moment."""
+"""What a run publishes after a round."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -68,7 +68,7 @@ class Live:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The state of a run at one moment, as the coordinator publishes it after every round.
+    """The state of a run at one time, as the coordinator publishes it after every round.
 
     Dropped, refused and wasted are totals since the run began, `coordinator_seconds` since this process took it up;
     accuracy and loss are those last evaluated, the rest is the last round's. `devices` are none in a fleet

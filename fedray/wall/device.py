@@ -75,7 +75,7 @@ def measure(link: Connection, trainer: LocalTrainer, torch_device: str) -> None:
 
 @contextmanager
 def interrupted_at(moment: float) -> Iterator[None]:
-    """CutShortError at a moment of the monotonic clock, in the middle of whatever is computed then; never, if inf."""
+    """CutShortError at a time of the monotonic clock, in the middle of whatever is computed then; never, if inf."""
 
     def interrupt(number: int, frame: object) -> None:
         raise CutShortError

@@ -97,6 +97,6 @@ def _boards(devices: Sequence[DeviceView], seconds: float) -> list[Text]:
 
 
 def doing_at(device: DeviceView, seconds: float) -> Doing:
-    """What a device does at a moment of its round: its last change that is not after it."""
+    """What a device does at a time of its round: its last change that is not after it."""
     starts = [start for start, _ in device.timeline]
     return Doing(device.timeline[max(bisect_right(starts, seconds) - 1, 0)][1])

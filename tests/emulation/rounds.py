@@ -1,4 +1,4 @@
-"""Small rounds of three devices for tests: a truth, a plan, mishaps."""
+"""Small rounds of three devices for tests: a truth, a plan, faults."""
 
 from dataclasses import replace
 from math import inf
@@ -7,17 +7,17 @@ import numpy as np
 
 from fedray.adapters import AdapterSpec
 from fedray.costs import Pricing
-from fedray.emulation import Limits, Rules, Schedule
+from fedray.emulation import DeviceLimits, RoundTermination, Schedule
 from fedray.emulation import simulate as simulate_all
 from fedray.fleet import Conditions
-from fedray.fleet.faults import Mishaps
-from fedray.fleet.links import Lane
+from fedray.fleet.faults import RoundFaults
+from fedray.fleet.links import LinkDirection
 from fedray.protocol import Assignment, Group, Plan
 from tests.shapes import shape
 
 PRICING = Pricing(shape(), batch_size=2, sequence_length=16, head="shared")
 SPEC = AdapterSpec((2, 2, 2, 2), (0, 1, 2, 3), 1.0)
-WAIT_FOR_ALL = Rules()
+WAIT_FOR_ALL = RoundTermination()
 
 
 def truth(memory: tuple[float, ...] = (1e9, 1e9, 1e9)) -> Conditions:
@@ -28,11 +28,11 @@ def truth(memory: tuple[float, ...] = (1e9, 1e9, 1e9)) -> Conditions:
         idle_watts=np.array([1.0, 1.0, 2.0]),
         compute_watts=np.array([10.0, 10.0, 20.0]),
         radio_watts=np.array([4.0, 4.0, 4.0]),
-        down=Lane.steady(np.full(3, 0.1), np.array([0.0, 0.0, 0.5])),
-        up=Lane.steady(np.full(3, 0.05), np.array([0.0, 0.0, 0.5])),
+        down=LinkDirection.steady(np.full(3, 0.1), np.array([0.0, 0.0, 0.5])),
+        up=LinkDirection.steady(np.full(3, 0.05), np.array([0.0, 0.0, 0.5])),
         cells=np.full(3, -1),
         memory_bytes=np.array(memory),
-        mishaps=Mishaps.none(3),
+        round_faults=RoundFaults.none(3),
     )
 
 
@@ -44,11 +44,11 @@ def simulate(
     leaves: tuple[float, ...] = (inf, inf, inf),
     charge: tuple[float, ...] = (inf, inf, inf),
     charging: float = 0.0,
-    rules: Rules = WAIT_FOR_ALL,
+    rules: RoundTermination = WAIT_FOR_ALL,
 ) -> Schedule:
     """With everybody online for ever and the server waiting for all, unless said otherwise."""
     count = len(plan.assignments)
-    limits = Limits(np.array(leaves[:count]), np.array(charge[:count]), np.full(count, charging))
+    limits = DeviceLimits(np.array(leaves[:count]), np.array(charge[:count]), np.full(count, charging))
     return simulate_all(plan, conditions, pricing, started, limits, rules)
 
 
@@ -58,6 +58,6 @@ def a_plan(*depths: int) -> Plan:
 
 
 def struck(**columns: object) -> Conditions:
-    """The usual truth with some mishaps."""
-    mishaps = {name: np.array(column) if name != "corruptions" else column for name, column in columns.items()}
-    return replace(truth(), mishaps=replace(Mishaps.none(3), **mishaps))
+    """The usual truth with some faults."""
+    round_faults = {name: np.array(column) if name != "corruptions" else column for name, column in columns.items()}
+    return replace(truth(), round_faults=replace(RoundFaults.none(3), **round_faults))

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fedray.emulation import Outcome, Rules
-from fedray.fleet.links import Lane, Timed
+from fedray.emulation import Outcome, RoundTermination
+from fedray.fleet.links import LinkDirection, OffsetTrace
 from fedray.fleet.traces import of_rates
 from fedray.protocol import Assignment, Group, Plan
 from fedray.scenario.schema import Corruption
@@ -51,17 +51,17 @@ def test_no_byte_passes_in_the_latency() -> None:
 def test_bytes_cut_in_a_trace_are_those_it_let_through() -> None:
     """0.02 Mb/s for a hundredth of a second, then nothing, then all: 25 bytes until the fade ends."""
     fading = of_rates(np.array([0.01, 5.0, 100.0]), np.array([0.02, 0.0, 1.0]))
-    lane = replace(truth().down, timed=(Timed(fading, 0.0, 1.0), None, None))
+    direction = replace(truth().down, timed=(OffsetTrace(fading, 0.0, 1.0), None, None))
     for at, through in ((0.005, 12), (3.0, 25), (5.0105, 87)):
-        cut = simulate(PLAN, replace(truth(), down=lane), PRICING, 0.0, leaves=(at, inf, inf))
+        cut = simulate(PLAN, replace(truth(), down=direction), PRICING, 0.0, leaves=(at, inf, inf))
         assert cut.bytes_down[0] == through
 
 
 def test_a_transfer_meets_its_trace_after_its_latency() -> None:
     """Half a second of latency, and the trace is silent from 0.2 s to 1 s: 0.5 s of that are left to wait."""
     silent = of_rates(np.array([0.2, 0.8, 100.0]), np.array([1.0, 0.0, 0.1]))
-    lane = Lane(np.full(3, np.nan), np.full(3, 0.5), (Timed(silent, 0.0, 1.0), None, None))
-    conditions = replace(truth(), down=replace(lane, mbps=np.full(3, 0.1)))
+    direction = LinkDirection(np.full(3, np.nan), np.full(3, 0.5), (OffsetTrace(silent, 0.0, 1.0), None, None))
+    conditions = replace(truth(), down=replace(direction, mbps=np.full(3, 0.1)))
     whole = simulate(PLAN, conditions, PRICING, 0.0)
     assert whole.download_seconds[0] == pytest.approx(0.5 + 0.5 + 364 * 8 / 1e5)
     cut = simulate(PLAN, conditions, PRICING, 0.0, leaves=(1.01, inf, inf))
@@ -159,39 +159,39 @@ def test_a_slowed_device_computes_longer_and_the_server_measures_it() -> None:
 
 def test_a_deadline_ends_the_round_and_whoever_is_late_stops_then() -> None:
     deadline = float(np.sort(CALM.end_seconds)[1])
-    schedule = simulate(PLAN, truth(), PRICING, 0.0, rules=Rules(deadline))
+    schedule = simulate(PLAN, truth(), PRICING, 0.0, rules=RoundTermination(deadline))
     assert schedule.outcomes.count(Outcome.LATE) == 1
     late = schedule.outcomes.index(Outcome.LATE)
     assert late == int(CALM.end_seconds.argmax())
     assert schedule.round_seconds == deadline
     assert schedule.busy_seconds[late] == pytest.approx(deadline)
     assert schedule.wasted_seconds[late] == pytest.approx(deadline)
-    generous = simulate(PLAN, truth(), PRICING, 0.0, rules=Rules(1e6))
+    generous = simulate(PLAN, truth(), PRICING, 0.0, rules=RoundTermination(1e6))
     assert generous.round_seconds == CALM.round_seconds
     assert generous.finished.all()
 
 
 def test_a_deadline_that_nobody_meets_leaves_a_round_without_updates() -> None:
-    schedule = simulate(PLAN, truth(), PRICING, 0.0, rules=Rules(1e-3))
+    schedule = simulate(PLAN, truth(), PRICING, 0.0, rules=RoundTermination(1e-3))
     assert schedule.finishing(PLAN) == []
     assert schedule.round_seconds == 1e-3
     assert schedule.mean_waiting_seconds == 0
 
 
 def test_over_selection_takes_the_first_and_the_lower_id_of_equals() -> None:
-    schedule = simulate(PLAN, truth(), PRICING, 0.0, rules=Rules(wanted=2))
+    schedule = simulate(PLAN, truth(), PRICING, 0.0, rules=RoundTermination(wanted=2))
     fastest = set(np.argsort(CALM.end_seconds, kind="stable")[:2].tolist())
     assert {int(device) for device in schedule.devices[schedule.finished]} == fastest
     assert schedule.outcomes.count(Outcome.SURPLUS) == 1
     assert schedule.round_seconds == pytest.approx(np.sort(CALM.end_seconds)[1])
-    same = replace(truth(), flops_per_second=np.full(3, 1e6), down=Lane.steady(np.full(3, 0.1), np.zeros(3)))
-    same = replace(same, up=Lane.steady(np.full(3, 0.05), np.zeros(3)))
-    tied = simulate(PLAN, same, PRICING, 0.0, rules=Rules(wanted=2))
+    same = replace(truth(), flops_per_second=np.full(3, 1e6), down=LinkDirection.steady(np.full(3, 0.1), np.zeros(3)))
+    same = replace(same, up=LinkDirection.steady(np.full(3, 0.05), np.zeros(3)))
+    tied = simulate(PLAN, same, PRICING, 0.0, rules=RoundTermination(wanted=2))
     assert tied.outcomes == (Outcome.FINISHED, Outcome.FINISHED, Outcome.SURPLUS)
 
 
 def test_too_few_updates_for_over_selection_end_the_round_when_all_are_known() -> None:
-    schedule = simulate(PLAN, struck(vanishes_at=[0.5, 0.5, np.nan]), PRICING, 0.0, rules=Rules(wanted=2))
+    schedule = simulate(PLAN, struck(vanishes_at=[0.5, 0.5, np.nan]), PRICING, 0.0, rules=RoundTermination(wanted=2))
     assert schedule.outcomes.count(Outcome.FINISHED) == 1
     assert schedule.round_seconds == max(schedule.end_seconds)
 
@@ -213,7 +213,7 @@ def test_whatever_happens_the_books_balance(vanish, crash, deadline, inner_round
     )
     never = np.array([x if x > 0.6 else np.nan for x in vanish])
     conditions = struck(vanishes_at=never, crashes_at=[x if x > 0.5 else np.nan for x in crash])
-    schedule = simulate(rounds, conditions, PRICING, 0.0, rules=Rules(deadline or np.inf, wanted))
+    schedule = simulate(rounds, conditions, PRICING, 0.0, rules=RoundTermination(deadline or np.inf, wanted))
     assert (schedule.busy_seconds <= schedule.round_seconds + 1e-9).all()
     assert (schedule.end_seconds <= schedule.round_seconds + 1e-9).all()
     radio = 4 * (schedule.download_seconds + schedule.upload_seconds)

@@ -8,10 +8,10 @@ from fedray.emulation.schedule import Outcome
 from tests.emulation.rounds import PRICING, a_plan, simulate, struck, truth
 
 
-def flights(ends: list[float], mishaps: dict | None = None, version: int = 0) -> InFlightUpdates:
+def flights(ends: list[float], round_faults: dict | None = None, version: int = 0) -> InFlightUpdates:
     """Three devices of one version that are done at these moments."""
     plan = a_plan(1, 1, 1)
-    schedule = simulate(plan, struck(**mishaps) if mishaps else truth(), PRICING, 0.0)
+    schedule = simulate(plan, struck(**round_faults) if round_faults else truth(), PRICING, 0.0)
     made = dispatch(None, plan, schedule, version, 0.0)
     return InFlightUpdates(made.assignments, made.schedule, np.array(ends))
 

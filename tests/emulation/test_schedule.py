@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fedray.fleet.links import Timed
+from fedray.fleet.links import OffsetTrace
 from fedray.fleet.traces import of_rates
 from fedray.protocol import Assignment, Group, Plan
 from tests.emulation.rounds import PRICING, SPEC, a_plan, simulate, truth
@@ -97,7 +97,7 @@ def test_a_fade_lasts_for_whom_it_meets_and_inner_rounds_wait_for_them() -> None
     """Device 0 is cut off from second 100 to 200 of the run; both are in one group that aggregates twice."""
     steady = truth()
     fading = of_rates(np.array([100.0, 100.0, 800.0]), np.array([0.1, 0.0, 0.1]))
-    timed = (Timed(fading, 0.0, 1.0), None, None)
+    timed = (OffsetTrace(fading, 0.0, 1.0), None, None)
     faded = replace(steady, down=replace(steady.down, timed=timed))
     assignments = tuple(Assignment(i, 0, SPEC.deepest(1), 2, 1) for i in range(2))
     plan = Plan(assignments, (Group(0, (0, 1), 2),))
@@ -117,7 +117,7 @@ def test_a_group_of_unequal_inner_rounds_takes_the_sum_of_its_slowest() -> None:
     once, other = simulate(plan, steady, PRICING, 0.0).busy_seconds / 2
     early = of_rates(np.array([50.0, 1000.0]), np.array([0.0, 0.1]))
     late = of_rates(np.array([50.0 + once, 50.0, 1000.0]), np.array([0.1, 0.0, 0.1]))
-    timed = (Timed(early, 0.0, 1.0), Timed(late, 0.0, 1.0), None)
+    timed = (OffsetTrace(early, 0.0, 1.0), OffsetTrace(late, 0.0, 1.0), None)
     schedule = simulate(plan, replace(steady, down=replace(steady.down, timed=timed)), PRICING, 0.0)
     assert schedule.round_seconds == pytest.approx(once + other + 100)
     assert schedule.busy_seconds.max() < schedule.round_seconds - 49

@@ -146,11 +146,11 @@ def test_a_buffer_weighs_updates_alike_or_by_examples(small_scenario: Path) -> N
     for weights, word in ((False, "uniform"), (True, "examples")):
         schedule = f"training.schedule={{kind: buffered, buffer: 6, weights: {word}}}"
         experiment = prepare(load_scenario(small_scenario, ("method={name: fedit, rank: 4}", schedule)))
-        method, moment = experiment.method(), experiment.fleet.first_moment()
-        plan = experiment.planned(method, experiment.view(1, moment, []))
+        method, fleet_state = experiment.method(), experiment.fleet.first_state()
+        plan = experiment.planned(method, experiment.view(1, fleet_state, []))
         pace = aggregation_schedule(experiment.scenario.training.schedule, method)
         state = ServerState(method.adapter(), np.zeros(0, np.float32))
-        step = pace.step(1, state, Sky(), plan, experiment.schedule(1, plan, moment), moment.seconds)
+        step = pace.step(1, state, Sky(), plan, experiment.schedule(1, plan, fleet_state), fleet_state.seconds)
         expected = experiment.examples[[one.device for one in step.plan.assignments]].tolist() if weights else [1] * 6
         assert [one.weight for one in step.plan.assignments] == expected
         assert not weights or len(set(expected)) > 1

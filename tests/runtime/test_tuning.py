@@ -79,7 +79,7 @@ def stand_in(
         spec=experiment.method().adapter(),
         values=np.zeros(1, np.float32),
         heads=None,
-        charge=experiment.fleet.first_moment().charge,
+        charge=experiment.fleet.first_state().charge,
         sky=Sky(),
         method={},
         wall_seconds=1.0,

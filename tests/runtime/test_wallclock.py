@@ -24,9 +24,9 @@ def experiment_of(small_scenario: Path, *settings: str) -> Experiment:
 
 
 def first_round(experiment: Experiment):
-    moment = experiment.fleet.first_moment()
-    plan = experiment.method().plan(experiment.view(1, moment, ()))
-    return plan, experiment.schedule(1, plan, moment)
+    fleet_state = experiment.fleet.first_state()
+    plan = experiment.method().plan(experiment.view(1, fleet_state, ()))
+    return plan, experiment.schedule(1, plan, fleet_state)
 
 
 def test_whoever_gets_through_is_held_to_its_schedule(small_scenario: Path) -> None:

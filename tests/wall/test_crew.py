@@ -125,7 +125,7 @@ def test_whoever_is_cut_short_is_interrupted_in_the_middle_of_a_step(assets: Tra
 
 @pytest.mark.parametrize("error", [CutShortError, MemoryError])
 def test_nobody_is_interrupted_after_it_has_ended_anyway(error: type[Exception]) -> None:
-    """Out of memory, or asleep until the same moment: what is still to be sent is sent undisturbed."""
+    """Out of memory, or asleep until the same time: what is still to be sent is sent undisturbed."""
 
     def end() -> None:
         with interrupted_at(time.monotonic() + 60):

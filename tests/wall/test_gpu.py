@@ -74,7 +74,7 @@ def test_without_a_limit_nothing_is_capped(fractions) -> None:
 
 
 def test_a_model_that_a_gpus_part_cannot_hold_is_out_of_memory_on_that_device(fractions, monkeypatch) -> None:
-    """It takes part in the round up to the moment at which it would compute, then reports."""
+    """It takes part in the round up to the time at which it would compute, then reports."""
     monkeypatch.setattr(device, "die_with_parent", lambda: None)
     monkeypatch.delenv("CUDA_MPS_ACTIVE_THREAD_PERCENTAGE", raising=False)
     task = Task(ASSIGNMENT, 1, (0, 1), np.zeros(0, np.float32), Errand(0.01, 60.0, 60.0, float("inf"), 1e9))

@@ -30,7 +30,7 @@ def test_every_round_is_a_moment_of_emulated_time(fedray, tmp_path: Path) -> Non
     done = fedray("export", tmp_path / "first", tmp_path / "second", "--openmetrics", out)
     assert done.code == 0, done.err
     assert "promtool tsdb create-blocks-from openmetrics" in done.out
-    # the parser takes buckets of a second moment for those of the first again; a real Prometheus reads them below
+    # the parser takes buckets of a second time for those of the first again; a real Prometheus reads them below
     text = "".join(line for line in out.read_text().splitlines(keepends=True) if "fedray_phase_seconds" not in line)
     found = {family.name: family.samples for family in text_string_to_metric_families(text)}
     for name in ("first", "second"):

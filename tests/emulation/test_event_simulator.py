@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fedray.emulation.airtime import Cell
-from fedray.emulation.journey import Journey, Timeline
-from fedray.emulation.walking import walk
-from fedray.fleet.links import Lane
+from fedray.emulation.event_simulator import build_timeline
+from fedray.emulation.round_work import RoundWork, Timeline
+from fedray.emulation.shared_channel import SharedChannel
+from fedray.fleet.links import LinkDirection
 from tests.emulation.rounds import truth
 
 
-def journey(mbps: list[float], computing: list[float], cells: list[int], **changes: object) -> Journey:
+def round_work(mbps: list[float], computing: list[float], cells: list[int], **changes: object) -> RoundWork:
     """Devices that each receive and send a megabyte, in one group, without latency."""
     count = len(mbps)
-    lane = Lane.steady(np.array(mbps), np.zeros(count))
-    made = Journey(
+    direction = LinkDirection.steady(np.array(mbps), np.zeros(count))
+    made = RoundWork(
         devices=np.arange(count),
         group=np.zeros(count, np.int64),
         groups=1,
@@ -26,7 +26,7 @@ def journey(mbps: list[float], computing: list[float], cells: list[int], **chang
         down_bytes=np.full(count, 1_000_000),
         up_bytes=np.full(count, 1_000_000),
         computing=np.array(computing),
-        conditions=replace(truth(), down=lane, up=lane, cells=np.array(cells)),
+        conditions=replace(truth(), down=direction, up=direction, cells=np.array(cells)),
         started=0.0,
         fits=np.ones(count, np.bool_),
         stays=np.ones(count, np.bool_),
@@ -36,7 +36,7 @@ def journey(mbps: list[float], computing: list[float], cells: list[int], **chang
 
 def test_two_in_the_air_take_turns_until_one_is_through() -> None:
     """Alone 1 s and 3 s; together the near one is through after 2 s, and the far one has 2 s left."""
-    cell = Cell()
+    cell = SharedChannel()
     cell.begin(0.0, 0, 1.0)
     cell.begin(0.0, 1, 3.0)
     assert (cell.next_end(), cell.end()) == (2.0, 0)
@@ -50,7 +50,7 @@ def test_a_far_device_slows_a_near_one_and_uploads_share_with_downloads() -> Non
     Until 2 s they share: the near has its download, the far 1 s of its 4. From 2 to 3 the far is alone (2 of 4), from 3
     on the near uploads: through at 5, when the far has 3 of 4; alone again, it has its download at 6 and ends at 10.
     """
-    walked = walk(journey([8.0, 2.0], [1.0, 0.0], [0, 0]))
+    walked = build_timeline(round_work([8.0, 2.0], [1.0, 0.0], [0, 0]))
     (leg,) = walked.legs
     assert leg.download == pytest.approx([2.0, 6.0])
     assert leg.upload == pytest.approx([2.0, 4.0])
@@ -58,7 +58,7 @@ def test_a_far_device_slows_a_near_one_and_uploads_share_with_downloads() -> Non
 
 
 def test_another_cell_and_a_link_of_its_own_are_undisturbed() -> None:
-    walked = walk(journey([8.0, 8.0, 8.0, 8.0], [0.0] * 4, [0, 0, 1, -1]))
+    walked = build_timeline(round_work([8.0, 8.0, 8.0, 8.0], [0.0] * 4, [0, 0, 1, -1]))
     assert walked.ends == pytest.approx([4.0, 4.0, 2.0, 2.0])
 
 
@@ -66,7 +66,7 @@ def test_the_air_is_never_idle_and_never_more_than_full() -> None:
     """Everything that 10 devices of one cell move takes exactly as long as one after the other."""
     rng = np.random.default_rng(1)
     mbps = rng.uniform(1, 30, 10)
-    walked = walk(journey(mbps.tolist(), [0.0] * 10, [0] * 10))
+    walked = build_timeline(round_work(mbps.tolist(), [0.0] * 10, [0] * 10))
     assert walked.ends.max() == pytest.approx(2 * (8 / mbps).sum())
 
 
@@ -89,7 +89,7 @@ def same(one: Timeline, other: Timeline) -> None:
 def test_a_cell_of_ones_own_is_no_cell(devices, inner_rounds) -> None:
     """Oracle: the walk without events; groups, inner rounds, failing and leaving members included."""
     mbps, computing, group, fits, stays = map(list, zip(*devices, strict=True))
-    alone = journey(
+    alone = round_work(
         mbps,
         computing,
         [-1] * len(mbps),
@@ -100,13 +100,13 @@ def test_a_cell_of_ones_own_is_no_cell(devices, inner_rounds) -> None:
         stays=np.array(stays),
     )
     cells = replace(alone.conditions, cells=np.arange(len(mbps)))
-    same(walk(replace(alone, conditions=cells)), walk(alone))
+    same(build_timeline(replace(alone, conditions=cells)), build_timeline(alone))
 
 
 def test_sharing_only_ever_costs_time() -> None:
     rng = np.random.default_rng(2)
     mbps, computing = rng.uniform(1, 30, 40), rng.uniform(0, 5, 40)
-    alone = walk(journey(mbps.tolist(), computing.tolist(), [-1] * 40))
-    shared = walk(journey(mbps.tolist(), computing.tolist(), (np.arange(40) // 8).tolist()))
+    alone = build_timeline(round_work(mbps.tolist(), computing.tolist(), [-1] * 40))
+    shared = build_timeline(round_work(mbps.tolist(), computing.tolist(), (np.arange(40) // 8).tolist()))
     assert (shared.ends >= alone.ends - 1e-9).all()
     assert shared.ends.max() > 1.5 * alone.ends.max()

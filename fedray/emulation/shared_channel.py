@@ -1,4 +1,4 @@
-"""Transfers that share a cell: whoever is in the air at a moment gets an equal part of its time."""
+"""Processor sharing of a radio channel: transfers under way at a time get equal parts of it."""
 
 import heapq
 from dataclasses import dataclass, field
@@ -6,12 +6,12 @@ from math import inf
 
 
 @dataclass
-class Cell:
-    """An access point and what is in its air, up or down.
+class SharedChannel:
+    """An access point's channel and the transfers on it, up or down.
 
-    With n transfers under way each has a 1/n of the time, so a far device slows the others as much as a near one. Time
-    is kept in `served`, the seconds that every transfer has had since the start; one that needs `airtime` alone ends
-    when so much more has been served.
+    With n transfers under way each gets 1/n of the time, so a far device slows the others as much as a near one.
+    `served` counts the seconds that every transfer has had since the start; a transfer that needs `airtime` alone ends
+    when `served` has grown by `airtime`.
     """
 
     now: float = 0.0
@@ -20,18 +20,18 @@ class Cell:
     ends: list[tuple[float, int]] = field(default_factory=list)  # heap of (served at the end, who)
 
     def begin(self, at: float, who: int, airtime: float) -> None:
-        """A transfer begins that would take `airtime` seconds alone; moments never go back."""
+        """Begin a transfer that would take `airtime` seconds alone; `at` never decreases."""
         self._advance(at)
         heapq.heappush(self.ends, (self.served + airtime, who))
 
     def next_end(self) -> float:
-        """When the next transfer ends if nobody else begins; never if the air is free."""
+        """When the next transfer ends if no other begins; inf if the channel is free."""
         if not self.ends:
             return inf
         return self.now + max(self.ends[0][0] - self.served, 0.0) * len(self.ends)
 
     def end(self) -> int:
-        """The next transfer that ends leaves the air: whose it was."""
+        """Remove the next transfer that ends; returns `who` began it."""
         self._advance(self.next_end())
         return heapq.heappop(self.ends)[1]
 

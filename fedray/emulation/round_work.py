@@ -1,4 +1,4 @@
-"""What the devices of a round have before them, and what comes of it: legs of downloading, computing, uploading."""
+"""The work of a round on its devices, and when its phases happen: downloads, computing, uploads by inner round."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Leg:
+class InnerRoundTimes:
     """One inner round: seconds of its parts, one after the other from `begins` on; columns of shape (assignments,).
 
     `taking` says who takes part; the others' seconds are 0.
@@ -31,7 +31,7 @@ class Leg:
         return self.begins + self.download + self.compute + self.upload
 
     def spent(self, until: Floats) -> tuple[Floats, Floats, Floats]:
-        """Seconds of download, computing and upload until each device's moment."""
+        """Seconds of download, computing and upload until each device's time."""
         left = until - self.begins
         download = np.clip(left, 0.0, self.download)
         compute = np.clip(left - self.download, 0.0, self.compute)
@@ -41,19 +41,19 @@ class Leg:
 
 @dataclass(frozen=True)
 class Timeline:
-    """A round's legs in order; `ends`, (assignments,), is when each device has sent its last update, or has failed."""
+    """The inner rounds of a round; `ends`, (assignments,), is when each device sent its last update or failed."""
 
-    legs: tuple[Leg, ...]
+    inner_rounds: tuple[InnerRoundTimes, ...]
     ends: Floats
 
 
 @dataclass(frozen=True)
-class Journey:
-    """What a timeline is walked from: a plan's works on their devices, columns of shape (assignments,).
+class RoundWork:
+    """What a timeline is built from: a plan's works on their devices, columns of shape (assignments,).
 
-    An inner round begins when the slowest member of the group has ended the one before; nobody waits for members that
-    do not stay. Who does not fit only downloads, once. Links are those at `started` and later, in emulated seconds
-    since the run began; everything else counts from there.
+    An inner round begins when the slowest member of the group has ended the one before; the group does not wait for
+    members that do not stay. A device whose memory is too small only downloads, once. Links are those from `started`
+    on, in emulated seconds since the run began; all other times count from `started`.
     """
 
     devices: Ints
@@ -77,11 +77,11 @@ class Journey:
         started: float,
         fits: Flags,
         stays: Flags,
-    ) -> "Journey":
-        """The journey of a plan's works that take so many seconds of computing."""
+    ) -> "RoundWork":
+        """The work of a plan whose assignments compute for `computing` seconds, (assignments,)."""
         places = {group.id: place for place, group in enumerate(plan.groups)}
         group = np.array([places[assignment.group] for assignment in plan.assignments], np.int64)
-        return Journey(
+        return RoundWork(
             devices=np.array([assignment.device for assignment in plan.assignments], np.int64),
             group=group,
             groups=len(plan.groups),
