@@ -65,8 +65,8 @@ def descendants(ancestor: int) -> dict[int, int]:
 
 
 def is_device(pid: int, family: dict[int, int]) -> bool:
-    """A device is forked from a zygote and has its command line."""
-    words = [b"fedray.wall.zygote" in command_line(one) for one in (pid, family[pid])]
+    """A device is forked from a fork_server and has its command line."""
+    words = [b"fedray.wall.fork_server" in command_line(one) for one in (pid, family[pid])]
     return all(words)
 
 

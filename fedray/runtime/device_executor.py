@@ -11,14 +11,14 @@ from fedray.learning.evaluation import BlockScore
 from fedray.learning.local_trainer import LocalTrainer
 from fedray.protocol import Values
 from fedray.runtime.messages import Chunk, HostConfig
-from fedray.wall.crew import Crew, CrewLostError
-from fedray.wall.messages import Performance, Task
+from fedray.wall.messages import DeviceResult, Task
+from fedray.wall.process_pool import DeviceProcessPool, WorkerDiedError
 
 
 class DeviceExecutor(Protocol):
     """Where a host's devices work."""
 
-    def perform(self, chunk: Chunk, downloads: Sequence[Values]) -> Iterable[Performance]:
+    def perform(self, chunk: Chunk, downloads: Sequence[Values]) -> Iterable[DeviceResult]:
         """What every device of a chunk did with what it downloaded, in order."""
         ...
 
@@ -27,14 +27,14 @@ class DeviceExecutor(Protocol):
         ...
 
     def calibrate(self, processes: int) -> list[Calibration]:
-        """How fast each of so many processes is while the others measure, too."""
+        """The speed of each of `processes` processes that measure at the same time."""
         ...
 
 
 def device_executor(host_config: HostConfig, torch_device: str) -> DeviceExecutor:
     """The executor for a run's clock."""
     if host_config.clock == "wall":
-        return ProcessExecutor(Crew(host_config.assets, torch_device))
+        return ProcessExecutor(DeviceProcessPool(host_config.assets, torch_device))
     return SequentialExecutor(LocalTrainer(host_config.assets, torch_device))
 
 
@@ -45,38 +45,38 @@ class SequentialExecutor:
         self.trainer = trainer
         self.evaluate = trainer.evaluate
 
-    def perform(self, chunk: Chunk, downloads: Sequence[Values]) -> Iterable[Performance]:
+    def perform(self, chunk: Chunk, downloads: Sequence[Values]) -> Iterable[DeviceResult]:
         for assignment, values, part in zip(chunk.assignments, downloads, chunk.parts, strict=True):
-            yield Performance(self.trainer.train(assignment, chunk.round, values, *part))
+            yield DeviceResult(self.trainer.train(assignment, chunk.round, values, *part))
 
     def calibrate(self, processes: int) -> list[Calibration]:
         return [calibrate(self.trainer)]
 
 
 class ProcessExecutor:
-    """Every device a process of its own; those of a chunk begin together. A host whose crew is lost is lost with it."""
+    """Every device a process of its own; those of a chunk begin together. A host whose pool is lost is lost with it."""
 
-    def __init__(self, crew: Crew) -> None:
-        self.crew = crew
+    def __init__(self, pool: DeviceProcessPool) -> None:
+        self.pool = pool
 
-    def perform(self, chunk: Chunk, downloads: Sequence[Values]) -> Iterable[Performance]:
-        rows = zip(chunk.assignments, chunk.parts, downloads, chunk.errands or (), strict=True)
-        tasks = [Task(assignment, chunk.round, part, values, errand) for assignment, part, values, errand in rows]
+    def perform(self, chunk: Chunk, downloads: Sequence[Values]) -> Iterable[DeviceResult]:
+        rows = zip(chunk.assignments, chunk.parts, downloads, chunk.targets or (), strict=True)
+        tasks = [Task(assignment, chunk.round, part, values, targets) for assignment, part, values, targets in rows]
         with _lost_together():
-            return self.crew.train(tasks, chunk.dilation)
+            return self.pool.train(tasks, chunk.dilation)
 
     def evaluate(self, spec: AdapterSpec, values: Values, blocks: Sequence[tuple[str, int]]) -> list[BlockScore]:
         with _lost_together():
-            return self.crew.evaluate(spec, values, blocks)
+            return self.pool.evaluate(spec, values, blocks)
 
     def calibrate(self, processes: int) -> list[Calibration]:
         with _lost_together():
-            return self.crew.calibrate(processes)
+            return self.pool.calibrate(processes)
 
 
 @contextmanager
 def _lost_together() -> Iterator[None]:
     try:
         yield
-    except CrewLostError:
-        os._exit(1)  # whatever else is under way in this host was its crew's, too
+    except WorkerDiedError:
+        os._exit(1)  # whatever else is under way in this host was its pool's, too

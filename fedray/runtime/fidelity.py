@@ -11,7 +11,7 @@ from fedray.runtime.driver import RunCallback, execute_on, share_of, shared_sess
 from fedray.runtime.experiment import prepare
 from fedray.runtime.resume import default_folder
 from fedray.scenario import load_scenario
-from fedray.wall.crew import Crew, CrewLostError
+from fedray.wall.process_pool import DeviceProcessPool, WorkerDiedError
 
 VIRTUAL = ("runtime.clock=virtual", "runtime.dilation=auto")
 
@@ -61,10 +61,10 @@ def measure_machine(scenario: Path | None, settings: Sequence[str], processes: i
     if assets is None:
         allowed = "a dataset, because without one nothing is trained"
         raise loaded.source.error(("task", "dataset", "kind"), "none", allowed)
-    crew = Crew(assets, fastest_device())
+    pool = DeviceProcessPool(assets, fastest_device())
     try:
-        return crew.calibrate(processes)
-    except CrewLostError:
+        return pool.calibrate(processes)
+    except WorkerDiedError:
         raise RunFailedError("a process that was measuring has died; nothing was lost, try again") from None
     finally:
-        crew.close()
+        pool.close()

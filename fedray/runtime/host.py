@@ -40,26 +40,26 @@ class Host:
         if chunk.heads is not None:
             rows = zip(chunk.assignments, downloads, chunk.heads, strict=True)
             downloads = [self._with_head(assignment.spec, values, head) for assignment, values, head in rows]
-        performances = self._executor.perform(chunk, downloads) if self._executor else repeat(None)
+        device_results = self._executor.perform(chunk, downloads) if self._executor else repeat(None)
         folds: dict[int, Fold] = {}
         losses: dict[int, float] = {}
         measured: dict[int, tuple[float, ...]] = {}
         heads: dict[int, Values] = {}
         enforced: dict[int, Enforced] = {}
         rejected: list[Rejected] = []
-        for assignment, held, corruption, performance in zip(
-            chunk.assignments, downloads, chunk.corruptions, performances, strict=False
+        for assignment, held, corruption, device_result in zip(
+            chunk.assignments, downloads, chunk.corruptions, device_results, strict=False
         ):
             device, values, selection = assignment.device, held, None
-            if performance is not None:
-                if performance.enforced is not None:
-                    enforced[device] = performance.enforced
-                if performance.failure is not None:
-                    rejected.append(Rejected(device, performance.failure))
-                if performance.trained is None:
+            if device_result is not None:
+                if device_result.enforced is not None:
+                    enforced[device] = device_result.enforced
+                if device_result.failure is not None:
+                    rejected.append(Rejected(device, device_result.failure))
+                if device_result.trained is None:
                     continue
-                values, selection = performance.trained.values, performance.trained.selection
-                losses[device], measured[device] = performance.trained.loss, performance.trained.measured
+                values, selection = device_result.trained.values, device_result.trained.selection
+                losses[device], measured[device] = device_result.trained.loss, device_result.trained.measured
             if corruption:
                 values = corrupted(corruption, held, values)
             update = self._update(assignment, values, selection)

@@ -10,7 +10,7 @@ from fedray.aggregation import Aggregate, Fold
 from fedray.protocol import Assignment, Values
 from fedray.results import Enforced
 from fedray.scenario.schema import Corruption
-from fedray.wall.errand import Errand
+from fedray.wall.phase_targets import PhaseTargets
 
 NOTHING_TAKEN = Enforced(0.0, 0.0, 0.0, 0.0, 0, 0)
 
@@ -36,7 +36,7 @@ class Chunk:
 
     `fold` is an object reference to an empty fold, `adapters` to the flat values of each (group, spec); `heads` are
     the devices' own heads, (assignments, head floats), when heads are local. Under the wall clock the devices of a
-    chunk begin together, each on its errand, and an emulated second takes `dilation` on the wall.
+    chunk begin together, each on its targets, and an emulated second takes `dilation` on the wall.
     """
 
     round: int
@@ -46,7 +46,7 @@ class Chunk:
     fold: Any
     adapters: Mapping[tuple[int, AdapterSpec], Any]
     heads: Values | None
-    errands: tuple[Errand, ...] | None = None
+    targets: tuple[PhaseTargets, ...] | None = None
     dilation: float = 1.0
 
 

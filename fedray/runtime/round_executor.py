@@ -89,7 +89,7 @@ class RoundExecutor:
         for part in range(max((inner_rounds[one.group] for one in assignments), default=0)):
             going_on = [one for one in assignments if inner_rounds[one.group] > part]
             if wall_plan and part:
-                going_on = [one for one in going_on if wall_plan.errands[one.device].gets_through]
+                going_on = [one for one in going_on if wall_plan.targets[one.device].gets_through]
             going_on.sort(key=lambda assignment: assignment.group)  # a group on few hosts, so that folds are few
             parts = {group: (part, of) for group, of in inner_rounds.items()}
             result = self._carry_out(round_, states, going_on, parts, step.schedule.corruptions, fold, heads, wall_plan)
@@ -127,7 +127,7 @@ class RoundExecutor:
                 fold=fold,
                 adapters={key: adapters[key] for key in {(a.group, a.spec) for a in some}},
                 heads=heads.of([a.device for a in some]) if heads else None,
-                errands=tuple(wall_plan.errands[a.device].part_of(parts[a.group][1]) for a in some)
+                targets=tuple(wall_plan.targets[a.device].part_of(parts[a.group][1]) for a in some)
                 if wall_plan
                 else None,
                 dilation=wall_plan.dilation if wall_plan else 1.0,

@@ -17,19 +17,19 @@ from fedray.results.quantities import size
 from fedray.runtime.experiment import Experiment
 from fedray.runtime.host_pool import HostResources
 from fedray.wall.dilation import needed_dilation
-from fedray.wall.errand import Errand
 from fedray.wall.gpu import MOST_CLIENTS, mps_is_there
+from fedray.wall.phase_targets import PhaseTargets
 
 PROCESS_BYTES = 70e6  # of a device beside what it trains: pages that a fork no longer shares, torch's workspaces
 
 
 @dataclass(frozen=True)
 class WallClockPlan:
-    """A round on the wall: wall seconds per emulated second, emulated seconds planned, and every device's errand."""
+    """A round on the wall: wall seconds per emulated second, emulated seconds planned, and every device's targets."""
 
     dilation: float
     round_seconds: float
-    errands: Mapping[int, Errand]
+    targets: Mapping[int, PhaseTargets]
 
     def share_passed(self, wall_seconds: float) -> float:
         """How much of the round's planned time is over so long after it began; at most 1."""
@@ -83,7 +83,9 @@ class WallClock:
             (asked / dilation).tolist(),
             strict=True,
         )
-        return WallClockPlan(dilation, schedule.round_seconds, {device: Errand(*parts) for device, *parts in rows})
+        return WallClockPlan(
+            dilation, schedule.round_seconds, {device: PhaseTargets(*parts) for device, *parts in rows}
+        )
 
 
 def require_room(experiment: Experiment, resources: HostResources, memory_bytes: float) -> None:

@@ -1,4 +1,4 @@
-"""What a forked process does with its life: be a device for a round, score, or measure."""
+"""What a forked process does: train as a device for a round, evaluate, or calibrate."""
 
 import ctypes
 import signal
@@ -15,67 +15,67 @@ from fedray.learning.calibration import calibrate
 from fedray.learning.local_trainer import LocalTrainer
 from fedray.wall.dilation import SLOT
 from fedray.wall.gpu import confine
-from fedray.wall.messages import Examination, Performance, Task
-from fedray.wall.timekeeper import CutShortError, Timekeeper
+from fedray.wall.messages import DeviceResult, EvalRequest, Task
+from fedray.wall.throttle import CutShortError, Throttle
 
 DIE_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
 NOTHING = np.zeros(0, np.float32)
 
 
-def perform(link: Connection, trainer: LocalTrainer, torch_device: str, task: Task, dilation: float) -> None:
-    """One round: the adapter's bytes come in, steps are taken, bytes go out, each in the time it was planned to take.
+def perform(pipe: Connection, trainer: LocalTrainer, torch_device: str, task: Task, dilation: float) -> None:
+    """Run one round: download the adapter, train, upload; each phase takes its planned time.
 
-    Messages: in, when to begin; in, bytes; out, bytes (none if there is no update); out, the performance.
+    Messages: in, when to begin; in, bytes; out, bytes (none if there is no update); out, the `DeviceResult`.
     """
     die_with_parent()
     if torch_device != "cpu":
-        confine(task.errand.machine_share / SLOT)
+        confine(task.targets.machine_share / SLOT)
     too_small = None
     try:
-        trainer.move_to(torch_device, task.errand.memory_limit_bytes)
+        trainer.move_to(torch_device, task.targets.memory_limit_bytes)
     except MemoryError as error:
-        too_small = error  # which shows when it would train
-    link.send(None)  # ready
-    keeper = Timekeeper(task.errand, task.assignment.local_steps // task.part[1], link.recv(), dilation)
+        too_small = error  # reported when it would train
+    pipe.send(None)  # ready
+    throttle = Throttle(task.targets, task.assignment.local_steps // task.part[1], pipe.recv(), dilation)
     trained, failure, sent = None, None, False
     try:
-        values = np.frombuffer(link.recv_bytes(), np.float32)
-        keeper.downloaded()
+        values = np.frombuffer(pipe.recv_bytes(), np.float32)
+        throttle.downloaded()
         if too_small:
             raise too_small
-        with interrupted_at(keeper.stops):
-            trained = trainer.train(task.assignment, task.round, values, *task.part, foreman=keeper)
+        with interrupted_at(throttle.stops):
+            trained = trainer.train(task.assignment, task.round, values, *task.part, foreman=throttle)
         sent = True
-        link.send_bytes(trained.values.tobytes())
-        keeper.uploaded()
+        pipe.send_bytes(trained.values.tobytes())
+        throttle.uploaded()
     except CutShortError:
         pass
     except MemoryError as error:
         failure = f"out of memory: {error}"
     if not sent:
-        link.send_bytes(b"")
+        pipe.send_bytes(b"")
     if trained is not None:
-        trained = replace(trained, values=NOTHING) if sent and task.errand.gets_through else None
-    link.send(Performance(trained, failure, keeper.enforced()))
+        trained = replace(trained, values=NOTHING) if sent and task.targets.gets_through else None
+    pipe.send(DeviceResult(trained, failure, throttle.enforced()))
 
 
-def examine(link: Connection, trainer: LocalTrainer, torch_device: str, examination: Examination) -> None:
+def examine(pipe: Connection, trainer: LocalTrainer, torch_device: str, request: EvalRequest) -> None:
     """Score blocks of held-out examples."""
     die_with_parent()
     trainer.move_to(torch_device)
-    link.send(trainer.evaluate(examination.spec, examination.values, examination.blocks))
+    pipe.send(trainer.evaluate(request.spec, request.values, request.blocks))
 
 
-def measure(link: Connection, trainer: LocalTrainer, torch_device: str) -> None:
-    """How fast one process is."""
+def measure(pipe: Connection, trainer: LocalTrainer, torch_device: str) -> None:
+    """The speed of one process."""
     die_with_parent()
     trainer.move_to(torch_device)
-    link.send(calibrate(trainer))
+    pipe.send(calibrate(trainer))
 
 
 @contextmanager
 def interrupted_at(moment: float) -> Iterator[None]:
-    """CutShortError at a time of the monotonic clock, in the middle of whatever is computed then; never, if inf."""
+    """Raise CutShortError at a time of the monotonic clock, interrupting any computation; never, if inf."""
 
     def interrupt(number: int, frame: object) -> None:
         raise CutShortError

@@ -1,4 +1,4 @@
-"""What passes between a host, the process that forks its devices, and the devices."""
+"""Messages between a host, its fork server and the device processes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from fedray.learning.local_trainer import TrainingAssets
 from fedray.learning.trainer import Trained
 from fedray.protocol import Assignment, Values
 from fedray.results import Enforced
-from fedray.wall.errand import Errand
+from fedray.wall.phase_targets import PhaseTargets
 
 
 @dataclass(frozen=True)
 class WorkerInit:
-    """What devices work with: the assets, and where torch computes."""
+    """What device processes work with: training assets and torch device."""
 
     assets: TrainingAssets
     torch_device: str
@@ -21,28 +21,26 @@ class WorkerInit:
 
 @dataclass(frozen=True)
 class Task:
-    """A device's assignment in a round, which of how many equal parts of its steps, the values it downloads, and what
-    it is held to.
-    """
+    """A device's assignment in a round: `part` = (inner round, inner rounds), the values it downloads, its targets."""
 
     assignment: Assignment
     round: int
     part: tuple[int, int]
     values: Values
-    errand: Errand
+    targets: PhaseTargets
 
 
 @dataclass(frozen=True)
-class Wave:
-    """Devices that begin together; an emulated second takes `dilation` of them on the wall."""
+class TrainRequest:
+    """Train devices that begin together; an emulated second takes `dilation` wall seconds."""
 
     tasks: Sequence[Task]
     dilation: float
 
 
 @dataclass(frozen=True)
-class Examination:
-    """Blocks of held-out examples, each given as (split, number), to be scored with an adapter."""
+class EvalRequest:
+    """Evaluate an adapter on blocks of held-out examples, each given as (split, number)."""
 
     spec: AdapterSpec
     values: Values
@@ -50,20 +48,20 @@ class Examination:
 
 
 @dataclass(frozen=True)
-class SpeedTest:
-    """So many processes at once are to measure how fast they are."""
+class CalibrateRequest:
+    """Measure the speed of `processes` processes at the same time."""
 
     processes: int
 
 
-Order = Wave | Examination | SpeedTest
+Request = TrainRequest | EvalRequest | CalibrateRequest
 
 
 @dataclass(frozen=True)
-class Performance:
-    """What a device did; nothing was trained if it was cut short or failed, and `failure` says why it failed.
+class DeviceResult:
+    """The result of a device's local training; `trained` is None if it was cut short or failed, `failure` says why.
 
-    What it took is there under the wall clock.
+    `enforced` holds the measured phases under the wall clock.
     """
 
     trained: Trained | None

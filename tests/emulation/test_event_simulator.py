@@ -36,12 +36,12 @@ def round_work(mbps: list[float], computing: list[float], cells: list[int], **ch
 
 def test_two_in_the_air_take_turns_until_one_is_through() -> None:
     """Alone 1 s and 3 s; together the near one is through after 2 s, and the far one has 2 s left."""
-    cell = SharedChannel()
-    cell.begin(0.0, 0, 1.0)
-    cell.begin(0.0, 1, 3.0)
-    assert (cell.next_end(), cell.end()) == (2.0, 0)
-    assert (cell.next_end(), cell.end()) == (4.0, 1)
-    assert cell.next_end() == np.inf
+    channel = SharedChannel()
+    channel.begin(0.0, 0, 1.0)
+    channel.begin(0.0, 1, 3.0)
+    assert (channel.next_end(), channel.end()) == (2.0, 0)
+    assert (channel.next_end(), channel.end()) == (4.0, 1)
+    assert channel.next_end() == np.inf
 
 
 def test_a_far_device_slows_a_near_one_and_uploads_share_with_downloads() -> None:
@@ -50,24 +50,24 @@ def test_a_far_device_slows_a_near_one_and_uploads_share_with_downloads() -> Non
     Until 2 s they share: the near has its download, the far 1 s of its 4. From 2 to 3 the far is alone (2 of 4), from 3
     on the near uploads: through at 5, when the far has 3 of 4; alone again, it has its download at 6 and ends at 10.
     """
-    walked = build_timeline(round_work([8.0, 2.0], [1.0, 0.0], [0, 0]))
-    (leg,) = walked.legs
-    assert leg.download == pytest.approx([2.0, 6.0])
-    assert leg.upload == pytest.approx([2.0, 4.0])
-    assert walked.ends == pytest.approx([5.0, 10.0])
+    timeline = build_timeline(round_work([8.0, 2.0], [1.0, 0.0], [0, 0]))
+    (times,) = timeline.inner_rounds
+    assert times.download == pytest.approx([2.0, 6.0])
+    assert times.upload == pytest.approx([2.0, 4.0])
+    assert timeline.ends == pytest.approx([5.0, 10.0])
 
 
 def test_another_cell_and_a_link_of_its_own_are_undisturbed() -> None:
-    walked = build_timeline(round_work([8.0, 8.0, 8.0, 8.0], [0.0] * 4, [0, 0, 1, -1]))
-    assert walked.ends == pytest.approx([4.0, 4.0, 2.0, 2.0])
+    timeline = build_timeline(round_work([8.0, 8.0, 8.0, 8.0], [0.0] * 4, [0, 0, 1, -1]))
+    assert timeline.ends == pytest.approx([4.0, 4.0, 2.0, 2.0])
 
 
 def test_the_air_is_never_idle_and_never_more_than_full() -> None:
     """Everything that 10 devices of one cell move takes exactly as long as one after the other."""
     rng = np.random.default_rng(1)
     mbps = rng.uniform(1, 30, 10)
-    walked = build_timeline(round_work(mbps.tolist(), [0.0] * 10, [0] * 10))
-    assert walked.ends.max() == pytest.approx(2 * (8 / mbps).sum())
+    timeline = build_timeline(round_work(mbps.tolist(), [0.0] * 10, [0] * 10))
+    assert timeline.ends.max() == pytest.approx(2 * (8 / mbps).sum())
 
 
 some = st.floats(0.5, 30.0)
@@ -75,8 +75,8 @@ some = st.floats(0.5, 30.0)
 
 def same(one: Timeline, other: Timeline) -> None:
     assert one.ends == pytest.approx(other.ends)
-    assert len(one.legs) == len(other.legs)
-    for mine, theirs in zip(one.legs, other.legs, strict=True):
+    assert len(one.inner_rounds) == len(other.inner_rounds)
+    for mine, theirs in zip(one.inner_rounds, other.inner_rounds, strict=True):
         for column in ("begins", "download", "compute", "upload"):
             expected = np.where(theirs.taking, getattr(theirs, column), 0.0)
             assert np.where(mine.taking, getattr(mine, column), 0.0) == pytest.approx(expected), column

@@ -20,7 +20,7 @@ from fedray.runtime.host_pool import HostResources
 from fedray.runtime.messages import Chunk, HostConfig, RoundResult
 from fedray.runtime.wallclock import require_room
 from fedray.scenario import load_scenario
-from fedray.wall.errand import Errand
+from fedray.wall.phase_targets import PhaseTargets
 from tests.runtime.conftest import Watching
 from tests.runtime.test_troubles import TROUBLE
 
@@ -70,24 +70,24 @@ def test_memory_is_measured_and_more_than_a_device_has_refuses_its_update(
         host_config = HostConfig(experiment.backbone.shape, "shared", experiment.assets(method.adapter()), "wall")
         host = Host(host_config)
         layout = layout_of(experiment.backbone.shape, first.spec)
-        errand = Errand(0.01, 0.01, 0.01, inf, 1e12)
-        short = replace(errand, memory_limit_bytes=lines[0]["enforced"]["memory_bytes"] - 1e5)
+        targets = PhaseTargets(0.01, 0.01, 0.01, inf, 1e12)
+        short = replace(targets, memory_limit_bytes=lines[0]["enforced"]["memory_bytes"] - 1e5)
 
-        def result(errands: tuple[Errand, ...]) -> RoundResult:
+        def result(targets: tuple[PhaseTargets, ...]) -> RoundResult:
             return host.train(
                 Chunk(
                     round=1,
-                    assignments=(first, second)[: len(errands)],
-                    parts=((0, 1),) * len(errands),
-                    corruptions=(None,) * len(errands),
+                    assignments=(first, second)[: len(targets)],
+                    parts=((0, 1),) * len(targets),
+                    corruptions=(None,) * len(targets),
                     fold=ray.put(method.fold()),
                     adapters={(0, first.spec): ray.put(initial_values(layout, 5))},
                     heads=None,
-                    errands=errands,
+                    targets=targets,
                 )
             )
 
-        both, alone = result((errand, short)), result((errand,))
+        both, alone = result((targets, short)), result((targets,))
     assert [one.device for one in both.rejected] == [second.device]
     assert both.rejected[0].reason.startswith("out of memory: training took ")
     assert both.folds[0].result().values.tobytes() == alone.folds[0].result().values.tobytes()
@@ -126,14 +126,14 @@ class Reaper(Watching):
 
 
 def devices_of_this_session() -> list[int]:
-    """Processes forked from a zygote, told by this session's home folder: nobody else's process is touched."""
+    """Processes forked from a fork_server, told by this session's home folder: nobody else's process is touched."""
     mine = f"HOME={os.environ['HOME']}".encode()
     zygotes = {}
     for process in Path("/proc").iterdir():
         if process.name.isdigit():
             try:
                 ours = mine in (process / "environ").read_bytes().split(b"\0")
-                if ours and b"fedray.wall.zygote" in (process / "cmdline").read_bytes():
+                if ours and b"fedray.wall.fork_server" in (process / "cmdline").read_bytes():
                     zygotes[int(process.name)] = int((process / "stat").read_text().rpartition(")")[2].split()[1])
             except OSError:
                 continue

@@ -1,4 +1,4 @@
-"""From a schedule to errands and a dilation, against the schedule itself and hand-worked numbers."""
+"""From a schedule to targets and a dilation, against the schedule itself and hand-worked numbers."""
 
 from math import inf
 from pathlib import Path
@@ -33,13 +33,13 @@ def test_whoever_gets_through_is_held_to_its_schedule(small_scenario: Path) -> N
     experiment = experiment_of(small_scenario, "fleet.faults={slowdown: {share: 0.5, factor: 3.0}}")
     plan, schedule = first_round(experiment)
     wall_plan = WallClock(experiment, CALIBRATIONS, 2.0).plan(plan, schedule)
-    assert list(wall_plan.errands) == schedule.devices.tolist()
-    for row, errand in enumerate(wall_plan.errands.values()):
-        assert errand.download_seconds == schedule.download_seconds[row]
-        assert errand.compute_seconds == pytest.approx(schedule.compute_seconds[row])
-        assert errand.upload_seconds == schedule.upload_seconds[row]
-        assert errand.memory_limit_bytes == schedule.memory_limit_bytes[row]
-        assert errand.gets_through
+    assert list(wall_plan.targets) == schedule.devices.tolist()
+    for row, targets in enumerate(wall_plan.targets.values()):
+        assert targets.download_seconds == schedule.download_seconds[row]
+        assert targets.compute_seconds == pytest.approx(schedule.compute_seconds[row])
+        assert targets.upload_seconds == schedule.upload_seconds[row]
+        assert targets.memory_limit_bytes == schedule.memory_limit_bytes[row]
+        assert targets.gets_through
 
 
 def test_whoever_is_late_sets_out_for_all_of_it_and_stops_then(small_scenario: Path) -> None:
@@ -50,9 +50,9 @@ def test_whoever_is_late_sets_out_for_all_of_it_and_stops_then(small_scenario: P
     wall_plan = WallClock(experiment, CALIBRATIONS, 2.0).plan(plan, schedule)
     late = [row for row, outcome in enumerate(schedule.outcomes) if outcome is Outcome.LATE]
     assert len(late) == 3
-    for row, errand in enumerate(wall_plan.errands.values()):
-        assert errand.compute_seconds == pytest.approx(whole.compute_seconds[row])
-        assert errand.stops == (schedule.end_seconds[row] if row in late else inf)
+    for row, targets in enumerate(wall_plan.targets.values()):
+        assert targets.compute_seconds == pytest.approx(whole.compute_seconds[row])
+        assert targets.stops == (schedule.end_seconds[row] if row in late else inf)
 
 
 def test_time_is_slowed_down_by_what_the_slowest_process_takes(small_scenario: Path) -> None:
@@ -65,7 +65,7 @@ def test_time_is_slowed_down_by_what_the_slowest_process_takes(small_scenario: P
     seconds = work.steps * SLOW.seconds(work.step)
     asked = seconds / schedule.compute_seconds
     assert wall_plan.dilation == pytest.approx(max(asked.sum() / (2 * BUSY), asked.max() / 0.5))
-    shares = [errand.machine_share * wall_plan.dilation for errand in wall_plan.errands.values()]
+    shares = [targets.machine_share * wall_plan.dilation for targets in wall_plan.targets.values()]
     assert shares == pytest.approx(asked)
     alone = WallClock(experiment, CALIBRATIONS[:1], 2.0).plan(plan, schedule)
     assert alone.dilation < wall_plan.dilation / 10
@@ -77,7 +77,7 @@ def test_a_given_dilation_is_taken_and_a_stand_in_is_not_weighed(small_scenario:
     plan, schedule = first_round(experiment)
     wall_plan = WallClock(experiment, CALIBRATIONS, 2.0).plan(plan, schedule)
     assert wall_plan.dilation == 0.5
-    assert {errand.memory_limit_bytes for errand in wall_plan.errands.values()} == {inf}
+    assert {targets.memory_limit_bytes for targets in wall_plan.targets.values()} == {inf}
 
 
 def test_a_round_lasts_as_long_as_its_last_device() -> None:

@@ -15,9 +15,9 @@ from fedray.adapters import AdapterSpec
 from fedray.learning.local_trainer import LocalTrainer
 from fedray.protocol import Assignment
 from fedray.wall import device
-from fedray.wall.errand import Errand
 from fedray.wall.gpu import confine
 from fedray.wall.messages import Task
+from fedray.wall.phase_targets import PhaseTargets
 
 ASSIGNMENT = Assignment(0, 0, AdapterSpec((4, 4), (0, 1), 1.0), 2, 1)
 
@@ -77,7 +77,7 @@ def test_a_model_that_a_gpus_part_cannot_hold_is_out_of_memory_on_that_device(fr
     """It takes part in the round up to the time at which it would compute, then reports."""
     monkeypatch.setattr(device, "die_with_parent", lambda: None)
     monkeypatch.delenv("CUDA_MPS_ACTIVE_THREAD_PERCENTAGE", raising=False)
-    task = Task(ASSIGNMENT, 1, (0, 1), np.zeros(0, np.float32), Errand(0.01, 60.0, 60.0, float("inf"), 1e9))
+    task = Task(ASSIGNMENT, 1, (0, 1), np.zeros(0, np.float32), PhaseTargets(0.01, 60.0, 60.0, float("inf"), 1e9))
     ours, theirs = multiprocessing.Pipe()
     process = threading.Thread(
         target=device.perform, args=(theirs, SmallTrainer(2e9, 1e9), "cuda", task, 1.0), daemon=True
@@ -89,8 +89,8 @@ def test_a_model_that_a_gpus_part_cannot_hold_is_out_of_memory_on_that_device(fr
     ours.send_bytes(np.zeros(4, np.float32).tobytes())
     assert ours.poll(60)
     assert ours.recv_bytes() == b""
-    performance = ours.recv()
+    device_result = ours.recv()
     process.join()
-    assert performance.trained is None
-    assert performance.failure == "out of memory: CUDA out of memory. Tried to allocate 2.00 MiB."
-    assert performance.enforced.upload_seconds == 0.0
+    assert device_result.trained is None
+    assert device_result.failure == "out of memory: CUDA out of memory. Tried to allocate 2.00 MiB."
+    assert device_result.enforced.upload_seconds == 0.0

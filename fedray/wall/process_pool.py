@@ -1,4 +1,4 @@
-"""A host's devices under the wall clock, as the host sees them."""
+"""The pool of device processes of a host under the wall clock."""
 
 import os
 import socket
@@ -13,23 +13,23 @@ from fedray.learning.calibration import Calibration
 from fedray.learning.evaluation import BlockScore
 from fedray.learning.local_trainer import TrainingAssets
 from fedray.protocol import Values
-from fedray.wall.messages import Examination, Order, Performance, SpeedTest, Task, Wave, WorkerInit
+from fedray.wall.messages import CalibrateRequest, DeviceResult, EvalRequest, Request, Task, TrainRequest, WorkerInit
 
 
-class CrewLostError(Exception):
-    """A device's process or the one that forks them has died, and what it was doing is lost."""
+class WorkerDiedError(Exception):
+    """A device process or the fork server died; the work of this host is lost and will be redone."""
 
 
-class Crew:
-    """Responsibilities: start the process that forks devices, give orders, several at once, notice who is gone."""
+class DeviceProcessPool:
+    """Responsibilities: start the fork server, send requests (several at once), detect processes that died."""
 
     def __init__(self, assets: TrainingAssets, torch_device: str = "cpu") -> None:
         ours, theirs = socket.socketpair()
         descriptor = theirs.fileno()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "fedray.wall.zygote", str(descriptor)],
+            [sys.executable, "-m", "fedray.wall.fork_server", str(descriptor)],
             pass_fds=[descriptor],
-            start_new_session=True,  # a Ctrl-C is for whoever started us
+            start_new_session=True,  # Ctrl-C reaches the parent only
             env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
         theirs.close()
@@ -39,40 +39,40 @@ class Crew:
             greeting.send(WorkerInit(assets, torch_device))
             greeting.recv()  # ready
         except (EOFError, OSError) as error:
-            raise CrewLostError("the process that forks devices has died") from error
+            raise WorkerDiedError("the process that forks devices has died") from error
         finally:
             greeting.close()
 
-    def train(self, tasks: Sequence[Task], dilation: float) -> list[Performance]:
-        """All tasks at once, each on a device of its own, that begin together."""
-        performances: list[Performance] = self._answer(Wave(tasks, dilation))
-        return performances
+    def train(self, tasks: Sequence[Task], dilation: float) -> list[DeviceResult]:
+        """Train all tasks at once, one device process each; they begin together."""
+        device_results: list[DeviceResult] = self._answer(TrainRequest(tasks, dilation))
+        return device_results
 
     def evaluate(self, spec: AdapterSpec, values: Values, blocks: Sequence[tuple[str, int]]) -> list[BlockScore]:
         """Score blocks of held-out examples, each given as (split, number), with an adapter."""
-        scores: list[BlockScore] = self._answer(Examination(spec, values, blocks))
+        scores: list[BlockScore] = self._answer(EvalRequest(spec, values, blocks))
         return scores
 
     def calibrate(self, processes: int) -> list[Calibration]:
-        """How fast each of so many processes is while the others measure, too."""
-        calibrations: list[Calibration] = self._answer(SpeedTest(processes))
+        """The speed of each of `processes` processes that measure at the same time."""
+        calibrations: list[Calibration] = self._answer(CalibrateRequest(processes))
         return calibrations
 
     def close(self) -> None:
-        """End all."""
+        """End the fork server and every device process."""
         self.control.close()
         self.process.wait()
 
-    def _answer(self, order: Order) -> Any:  # noqa: ANN401  (as many types as orders)
+    def _answer(self, request: Request) -> Any:  # noqa: ANN401  (one type per request)
         ours, theirs = socket.socketpair()
-        link = Connection(ours.detach())
+        pipe = Connection(ours.detach())
         try:
             socket.send_fds(self.control, [b"!"], [theirs.fileno()])
             theirs.close()
-            link.send(order)
-            return link.recv()
+            pipe.send(request)
+            return pipe.recv()
         except (EOFError, OSError) as error:
-            raise CrewLostError("a device's process, or the one that forks them, has died") from error
+            raise WorkerDiedError("a device's process, or the one that forks them, has died") from error
         finally:
             theirs.close()
-            link.close()
+            pipe.close()

@@ -1,4 +1,4 @@
-"""A real crew: a process that forks devices, two real layers, real texts."""
+"""A real pool: a process that forks devices, two real layers, real texts."""
 
 import signal
 import subprocess
@@ -18,13 +18,13 @@ from fedray.learning.local_trainer import LocalTrainer, TrainingAssets
 from fedray.protocol import Assignment, Quantisation
 from fedray.runtime.experiment import prepare
 from fedray.scenario import load_scenario
-from fedray.wall.crew import Crew, CrewLostError
 from fedray.wall.device import interrupted_at
-from fedray.wall.errand import Errand
 from fedray.wall.messages import Task
-from fedray.wall.timekeeper import CutShortError
+from fedray.wall.phase_targets import PhaseTargets
+from fedray.wall.process_pool import DeviceProcessPool, WorkerDiedError
+from fedray.wall.throttle import CutShortError
 
-IN_NO_TIME = Errand(0.05, 0.1, 0.05, inf, 1e12)
+IN_NO_TIME = PhaseTargets(0.05, 0.1, 0.05, inf, 1e12)
 
 
 @pytest.fixture(scope="module")
@@ -37,21 +37,23 @@ def assets(two_layers: Path) -> TrainingAssets:
 
 
 @pytest.fixture(scope="module")
-def crew(assets: TrainingAssets) -> Iterator[Crew]:
-    crew = Crew(assets)
-    yield crew
-    crew.close()
+def pool(assets: TrainingAssets) -> Iterator[DeviceProcessPool]:
+    pool = DeviceProcessPool(assets)
+    yield pool
+    pool.close()
 
 
 def task_of(
-    assets: TrainingAssets, device: int, errand: Errand = IN_NO_TIME, spec: AdapterSpec | None = None, **words
+    assets: TrainingAssets, device: int, targets: PhaseTargets = IN_NO_TIME, spec: AdapterSpec | None = None, **words
 ) -> Task:
     spec = spec or assets.spec
     assignment = Assignment(device, 0, spec, 2, 1, **words)
-    return Task(assignment, 3, (0, 1), initial_values(layout_of(assets.shape, spec), 7), errand)
+    return Task(assignment, 3, (0, 1), initial_values(layout_of(assets.shape, spec), 7), targets)
 
 
-def test_a_device_in_a_process_of_its_own_trains_to_the_same_bits(assets: TrainingAssets, crew: Crew) -> None:
+def test_a_device_in_a_process_of_its_own_trains_to_the_same_bits(
+    assets: TrainingAssets, pool: DeviceProcessPool
+) -> None:
     """Plain, shallower and quantised, all at once, as one after the other in this process; batches are drawn alike."""
     packed = Quantisation((0, 1), 4, 64)
     tasks = [
@@ -60,50 +62,50 @@ def test_a_device_in_a_process_of_its_own_trains_to_the_same_bits(assets: Traini
         task_of(assets, 2, quantisation=packed),
     ]
     trainer = LocalTrainer(assets)
-    for task, performance in zip(tasks, crew.train(tasks, 1.0), strict=True):
+    for task, device_result in zip(tasks, pool.train(tasks, 1.0), strict=True):
         alone = trainer.train(task.assignment, task.round, task.values)
-        assert performance.trained is not None
-        assert performance.failure is None
-        assert performance.trained.values.tobytes() == alone.values.tobytes()
-        assert performance.trained.loss == alone.loss
+        assert device_result.trained is not None
+        assert device_result.failure is None
+        assert device_result.trained.values.tobytes() == alone.values.tobytes()
+        assert device_result.trained.loss == alone.loss
         assert not np.array_equal(alone.values, task.values)
 
 
-def test_packed_activations_are_measured_as_less(assets: TrainingAssets, crew: Crew) -> None:
+def test_packed_activations_are_measured_as_less(assets: TrainingAssets, pool: DeviceProcessPool) -> None:
     packed = Quantisation((0, 1), 4, 64)
-    whole, less = crew.train([task_of(assets, 0), task_of(assets, 0, quantisation=packed)], 1.0)
+    whole, less = pool.train([task_of(assets, 0), task_of(assets, 0, quantisation=packed)], 1.0)
     trainer = LocalTrainer(assets)
     frozen = trainer.model.frozen_bytes
     assert whole.enforced.memory_bytes - frozen > 2 * (less.enforced.memory_bytes - frozen) > 0
 
 
-def test_scores_are_those_of_this_process(assets: TrainingAssets, crew: Crew) -> None:
+def test_scores_are_those_of_this_process(assets: TrainingAssets, pool: DeviceProcessPool) -> None:
     values = initial_values(layout_of(assets.shape, assets.spec), 7)
-    (theirs,), (ours,) = (one.evaluate(assets.spec, values, [("test", 0)]) for one in (crew, LocalTrainer(assets)))
+    (theirs,), (ours,) = (one.evaluate(assets.spec, values, [("test", 0)]) for one in (pool, LocalTrainer(assets)))
     assert (theirs.predictions.tolist(), theirs.loss_sum) == (ours.predictions.tolist(), ours.loss_sum)
 
 
-def test_every_part_takes_at_least_its_time(assets: TrainingAssets, crew: Crew) -> None:
+def test_every_part_takes_at_least_its_time(assets: TrainingAssets, pool: DeviceProcessPool) -> None:
     """Lower bounds only: how late a loaded machine is says nothing about the code."""
-    errand = Errand(0.3, 0.8, 0.4, inf, 1e12)
+    targets = PhaseTargets(0.3, 0.8, 0.4, inf, 1e12)
     before = time.monotonic()
-    performances = crew.train([task_of(assets, device, errand) for device in range(3)], 2.0)
+    device_results = pool.train([task_of(assets, device, targets) for device in range(3)], 2.0)
     assert time.monotonic() - before >= 2.0 * 1.5
-    for performance in performances:
-        assert performance.enforced.download_seconds >= 0.3
-        assert performance.enforced.end_seconds >= 1.5
+    for device_result in device_results:
+        assert device_result.enforced.download_seconds >= 0.3
+        assert device_result.enforced.end_seconds >= 1.5
 
 
 def test_who_is_cut_short_or_out_of_memory_sends_nothing_and_the_others_go_on(
-    assets: TrainingAssets, crew: Crew
+    assets: TrainingAssets, pool: DeviceProcessPool
 ) -> None:
-    needed = crew.train([task_of(assets, 0)], 1.0)[0].enforced.memory_bytes
+    needed = pool.train([task_of(assets, 0)], 1.0)[0].enforced.memory_bytes
     tasks = [
         task_of(assets, 0, replace(IN_NO_TIME, stops=0.02)),
         task_of(assets, 1, replace(IN_NO_TIME, memory_limit_bytes=needed * 0.9)),
         task_of(assets, 2),
     ]
-    short, full, through = crew.train(tasks, 1.0)
+    short, full, through = pool.train(tasks, 1.0)
     assert short.trained is None
     assert short.failure is None
     assert short.enforced.compute_seconds == 0.0
@@ -111,14 +113,16 @@ def test_who_is_cut_short_or_out_of_memory_sends_nothing_and_the_others_go_on(
     assert full.failure is not None
     assert full.failure.startswith("out of memory: training took ")
     assert through.trained is not None
-    assert crew.train([task_of(assets, 0)], 1.0)[0].trained is not None
+    assert pool.train([task_of(assets, 0)], 1.0)[0].trained is not None
 
 
-def test_whoever_is_cut_short_is_interrupted_in_the_middle_of_a_step(assets: TrainingAssets, crew: Crew) -> None:
+def test_whoever_is_cut_short_is_interrupted_in_the_middle_of_a_step(
+    assets: TrainingAssets, pool: DeviceProcessPool
+) -> None:
     """A device that has 500 steps to do and stops at the first moments: without that, it would do one of them whole."""
-    many = task_of(assets, 0, Errand(0.0, 1000.0, 1.0, 1e-4, 1e12))
+    many = task_of(assets, 0, PhaseTargets(0.0, 1000.0, 1.0, 1e-4, 1e12))
     many = replace(many, assignment=replace(many.assignment, local_steps=500))
-    (short,) = crew.train([many], 1.0)
+    (short,) = pool.train([many], 1.0)
     assert short.trained is None
     assert short.enforced.memory_bytes == 0  # not even the first forward pass came to its end
 
@@ -137,15 +141,15 @@ def test_nobody_is_interrupted_after_it_has_ended_anyway(error: type[Exception])
     assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
 
 
-def test_what_does_not_count_in_the_end_is_not_sent(assets: TrainingAssets, crew: Crew) -> None:
+def test_what_does_not_count_in_the_end_is_not_sent(assets: TrainingAssets, pool: DeviceProcessPool) -> None:
     """An upload that will be lost: the device works to its end."""
-    lost = crew.train([task_of(assets, 0, replace(IN_NO_TIME, stops=0.2))], 1.0)[0]
+    lost = pool.train([task_of(assets, 0, replace(IN_NO_TIME, stops=0.2))], 1.0)[0]
     assert lost.trained is None
     assert lost.enforced.end_seconds >= 0.2
 
 
-def test_measuring_says_how_fast_each_process_is(crew: Crew) -> None:
-    found = crew.calibrate(2)
+def test_measuring_says_how_fast_each_process_is(pool: DeviceProcessPool) -> None:
+    found = pool.calibrate(2)
     assert len(found) == 2
     for one in found:
         assert one.speed.flops_per_second > 1e8
@@ -153,49 +157,49 @@ def test_measuring_says_how_fast_each_process_is(crew: Crew) -> None:
         assert 0.05 < one.speed.step_factor < 20
 
 
-def test_a_part_of_the_steps_is_that_part(assets: TrainingAssets, crew: Crew) -> None:
+def test_a_part_of_the_steps_is_that_part(assets: TrainingAssets, pool: DeviceProcessPool) -> None:
     """Inner rounds: the second of two steps, as this process does it."""
     task = replace(task_of(assets, 0), part=(1, 2))
-    (done,) = crew.train([task], 1.0)
+    (done,) = pool.train([task], 1.0)
     alone = LocalTrainer(assets).train(task.assignment, task.round, task.values, 1, 2)
     assert done.trained.values.tobytes() == alone.values.tobytes()
 
 
-def test_several_orders_are_under_way_at_once(assets: TrainingAssets, crew: Crew) -> None:
+def test_several_orders_are_under_way_at_once(assets: TrainingAssets, pool: DeviceProcessPool) -> None:
     """The second is given and answered while the first one's device sleeps."""
     slow = replace(IN_NO_TIME, compute_seconds=6.0)
     with ThreadPoolExecutor(1) as another:
-        first = another.submit(crew.train, [task_of(assets, 0, slow)], 1.0)
-        crew.train([task_of(assets, 1)], 1.0)
+        first = another.submit(pool.train, [task_of(assets, 0, slow)], 1.0)
+        pool.train([task_of(assets, 1)], 1.0)
         assert not first.done()
         assert first.result()[0].trained is not None
 
 
 def test_a_dead_device_is_noticed_and_nobody_is_left_behind(assets: TrainingAssets) -> None:
-    crew = Crew(assets)
-    zygote = crew.process.pid
+    pool = DeviceProcessPool(assets)
+    fork_server = pool.process.pid
     slow = replace(IN_NO_TIME, compute_seconds=600.0)
-    watcher = subprocess.Popen([sys.executable, "-c", KILL_A_CHILD, str(zygote), "2"])
-    with pytest.raises(CrewLostError):
-        crew.train([task_of(assets, 0, slow), task_of(assets, 1, slow)], 1.0)
+    watcher = subprocess.Popen([sys.executable, "-c", KILL_A_CHILD, str(fork_server), "2"])
+    with pytest.raises(WorkerDiedError):
+        pool.train([task_of(assets, 0, slow), task_of(assets, 1, slow)], 1.0)
     watcher.wait()
-    crew.close()
-    assert not members(zygote)
+    pool.close()
+    assert not members(fork_server)
 
 
 def test_nobody_outlives_the_process_that_forks_them(assets: TrainingAssets) -> None:
-    crew = Crew(assets)
-    zygote = crew.process.pid
+    pool = DeviceProcessPool(assets)
+    fork_server = pool.process.pid
     slow = replace(IN_NO_TIME, compute_seconds=600.0)
-    killer = subprocess.Popen([sys.executable, "-c", KILL_ITSELF_ONCE_THERE, str(zygote), "2"])
-    with pytest.raises(CrewLostError):
-        crew.train([task_of(assets, 0, slow), task_of(assets, 1, slow)], 1.0)
+    killer = subprocess.Popen([sys.executable, "-c", KILL_ITSELF_ONCE_THERE, str(fork_server), "2"])
+    with pytest.raises(WorkerDiedError):
+        pool.train([task_of(assets, 0, slow), task_of(assets, 1, slow)], 1.0)
     killer.wait()
-    crew.close()
+    pool.close()
     deadline = time.monotonic() + 20
-    while members(zygote) and time.monotonic() < deadline:
+    while members(fork_server) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert not members(zygote)
+    assert not members(fork_server)
 
 
 AWAIT_CHILDREN = """
@@ -205,15 +209,15 @@ children_of = lambda pid: [int(word) for word in open(f"/proc/{pid}/task/{pid}/c
 children = []
 while len(children) < count:
     time.sleep(0.1)
-    children = [device for conductor in children_of(parent) for device in children_of(conductor)]
+    children = [device for runner in children_of(parent) for device in children_of(runner)]
 time.sleep(0.5)
 """
 KILL_A_CHILD = AWAIT_CHILDREN + "os.kill(children[0], signal.SIGKILL)"
 KILL_ITSELF_ONCE_THERE = AWAIT_CHILDREN + "os.kill(parent, signal.SIGKILL)"
 
 
-def members(zygote: int) -> list[int]:
-    """Living processes of the group that a crew's first process has founded."""
+def members(fork_server: int) -> list[int]:
+    """Living processes of the group that a pool's first process has founded."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -221,6 +225,6 @@ def members(zygote: int) -> list[int]:
                 state, _, group = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
             except OSError:
                 continue
-            if int(group) == zygote and state != "Z":
+            if int(group) == fork_server and state != "Z":
                 found.append(int(entry.name))
     return found

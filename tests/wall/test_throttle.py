@@ -4,8 +4,8 @@ from math import inf
 
 import pytest
 
-from fedray.wall.errand import Errand
-from fedray.wall.timekeeper import CutShortError, Timekeeper
+from fedray.wall.phase_targets import PhaseTargets
+from fedray.wall.throttle import CutShortError, Throttle
 
 
 class Clock:
@@ -20,29 +20,29 @@ class Clock:
         self.now += seconds
 
 
-def keeper_of(clock: Clock, dilation: float = 1.0, stops: float = inf, memory: float = 1e9) -> Timekeeper:
+def keeper_of(clock: Clock, dilation: float = 1.0, stops: float = inf, memory: float = 1e9) -> Throttle:
     """Download 1 s, four steps of 2 s each, upload 3 s."""
-    errand = Errand(1.0, 8.0, 3.0, stops, memory)
-    return Timekeeper(errand, 4, clock.now, dilation, lambda: clock.now, clock.sleep)
+    targets = PhaseTargets(1.0, 8.0, 3.0, stops, memory)
+    return Throttle(targets, 4, clock.now, dilation, lambda: clock.now, clock.sleep)
 
 
-def carry_out(clock: Clock, keeper: Timekeeper, work: tuple[float, ...]) -> None:
+def carry_out(clock: Clock, throttle: Throttle, work: tuple[float, ...]) -> None:
     """Seconds of work on the wall: receiving, four steps, sending."""
     clock.now += work[0]
-    keeper.downloaded()
+    throttle.downloaded()
     for seconds in work[1:5]:
         clock.now += seconds
-        keeper.stepped()
+        throttle.stepped()
     clock.now += work[5]
-    keeper.uploaded()
+    throttle.uploaded()
 
 
 def test_whoever_is_early_sleeps_once_per_transfer_and_step() -> None:
     clock = Clock()
-    keeper = keeper_of(clock)
-    carry_out(clock, keeper, (0.25, 0.5, 0.5, 0.5, 0.5, 0.25))
+    throttle = keeper_of(clock)
+    carry_out(clock, throttle, (0.25, 0.5, 0.5, 0.5, 0.5, 0.25))
     assert clock.slept == pytest.approx([0.75, 1.5, 1.5, 1.5, 1.5, 2.75])
-    enforced = keeper.enforced()
+    enforced = throttle.enforced()
     seconds = (enforced.download_seconds, enforced.compute_seconds, enforced.upload_seconds, enforced.end_seconds)
     assert seconds == pytest.approx((1.0, 8.0, 3.0, 12.0))
     assert enforced.overloads == 0
@@ -50,29 +50,29 @@ def test_whoever_is_early_sleeps_once_per_transfer_and_step() -> None:
 
 def test_an_emulated_second_takes_the_dilation() -> None:
     clock = Clock()
-    keeper = keeper_of(clock, dilation=10.0)
-    carry_out(clock, keeper, (5.0, 15.0, 15.0, 15.0, 15.0, 5.0))
+    throttle = keeper_of(clock, dilation=10.0)
+    carry_out(clock, throttle, (5.0, 15.0, 15.0, 15.0, 15.0, 5.0))
     assert clock.now == pytest.approx(100.0 + 120.0)
-    enforced = keeper.enforced()
+    enforced = throttle.enforced()
     assert (enforced.compute_seconds, enforced.end_seconds) == pytest.approx((8.0, 12.0))
     assert enforced.overloads == 0
 
 
 def test_a_late_step_counts_and_the_next_catches_up() -> None:
     clock = Clock()
-    keeper = keeper_of(clock)
-    carry_out(clock, keeper, (0.0, 3.5, 0.25, 0.0, 0.0, 0.0))
+    throttle = keeper_of(clock)
+    carry_out(clock, throttle, (0.0, 3.5, 0.25, 0.0, 0.0, 0.0))
     assert clock.slept == pytest.approx([1.0, 0.25, 2.0, 2.0, 3.0])  # the second step made up what the first was late
-    enforced = keeper.enforced()
+    enforced = throttle.enforced()
     assert (enforced.compute_seconds, enforced.end_seconds) == pytest.approx((8.0, 12.0))
     assert enforced.overloads == 1
 
 
 def test_what_ends_late_is_measured_as_late_and_takes_nothing_from_the_upload() -> None:
     clock = Clock()
-    keeper = keeper_of(clock)
-    carry_out(clock, keeper, (0.0, 0.0, 0.0, 0.0, 2.5, 0.0))
-    enforced = keeper.enforced()
+    throttle = keeper_of(clock)
+    carry_out(clock, throttle, (0.0, 0.0, 0.0, 0.0, 2.5, 0.0))
+    enforced = throttle.enforced()
     assert (enforced.compute_seconds, enforced.upload_seconds) == pytest.approx((8.5, 3.0))
     assert enforced.end_seconds == pytest.approx(12.5)
     assert enforced.overloads == 1
@@ -83,10 +83,10 @@ def test_what_ends_late_is_measured_as_late_and_takes_nothing_from_the_upload() 
 )
 def test_whoever_is_cut_short_stops_then(stops: float, expected: tuple[float, float, float]) -> None:
     clock = Clock()
-    keeper = keeper_of(clock, stops=stops)
+    throttle = keeper_of(clock, stops=stops)
     with pytest.raises(CutShortError):
-        carry_out(clock, keeper, (0.0,) * 6)
-    enforced = keeper.enforced()
+        carry_out(clock, throttle, (0.0,) * 6)
+    enforced = throttle.enforced()
     assert (enforced.download_seconds, enforced.compute_seconds, enforced.upload_seconds) == pytest.approx(expected)
     assert enforced.end_seconds == pytest.approx(stops)
     assert enforced.overloads == 0
@@ -94,20 +94,20 @@ def test_whoever_is_cut_short_stops_then(stops: float, expected: tuple[float, fl
 
 def test_whoever_should_have_stopped_before_is_late() -> None:
     clock = Clock()
-    keeper = keeper_of(clock, stops=4.0)
+    throttle = keeper_of(clock, stops=4.0)
     clock.now += 1.0
-    keeper.downloaded()
+    throttle.downloaded()
     clock.now += 5.0
-    keeper.stepped()  # was to end before the stop, and has not
+    throttle.stepped()  # was to end before the stop, and has not
     with pytest.raises(CutShortError):
-        keeper.stepped()
-    assert keeper.enforced().end_seconds == pytest.approx(6.0)
-    assert keeper.enforced().overloads == 2
+        throttle.stepped()
+    assert throttle.enforced().end_seconds == pytest.approx(6.0)
+    assert throttle.enforced().overloads == 2
 
 
 def test_more_than_the_device_has_is_an_out_of_memory() -> None:
-    keeper = keeper_of(Clock(), memory=2e6)
-    keeper.holds(2_000_000)
+    throttle = keeper_of(Clock(), memory=2e6)
+    throttle.holds(2_000_000)
     with pytest.raises(MemoryError, match=r"2\.5 MB of the device's 2\.0"):
-        keeper.holds(2_500_000)
-    assert keeper.enforced().memory_bytes == 2_500_000
+        throttle.holds(2_500_000)
+    assert throttle.enforced().memory_bytes == 2_500_000

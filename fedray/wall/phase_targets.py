@@ -1,12 +1,12 @@
-"""What a device is held to in a round."""
+"""The phase times and limits that a device process is held to in a round."""
 
 from dataclasses import dataclass, replace
 from math import inf
 
 
 @dataclass(frozen=True)
-class Errand:
-    """A device's round as it was computed: emulated seconds of its parts, and the bytes of memory that it has.
+class PhaseTargets:
+    """A device's round as planned: emulated seconds of each phase, and its memory in bytes.
 
     It is cut short at `stops`, counted from the start of the round; inf if it gets through. `machine_share` is what its
     computing needs of one of the machine's cores, or of its GPU, to end in time.
@@ -19,8 +19,8 @@ class Errand:
     memory_limit_bytes: float
     machine_share: float = 1.0
 
-    def part_of(self, inner_rounds: int) -> "Errand":
-        """One of so many equal inner rounds; a device that is cut short only sets out for the first."""
+    def part_of(self, inner_rounds: int) -> "PhaseTargets":
+        """One of `parts` equal inner rounds; a device that is cut short takes part in the first only."""
         share = 1 / inner_rounds
         return replace(
             self,
@@ -31,5 +31,5 @@ class Errand:
 
     @property
     def gets_through(self) -> bool:
-        """Whether its update counts."""
+        """Whether its update arrives."""
         return self.stops == inf

@@ -5,14 +5,14 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from fedray.results import Enforced
-from fedray.wall.errand import Errand
+from fedray.wall.phase_targets import PhaseTargets
 
 
 class CutShortError(Exception):
     """The device's time in this round is over."""
 
 
-class Timekeeper:
+class Throttle:
     """Lets every transfer and every local step take the time computed for it, or more where the machine is slow.
 
     Steps end at equal parts of the computing time, whatever came before: after a late one the next catches up, so that
@@ -23,20 +23,20 @@ class Timekeeper:
 
     def __init__(
         self,
-        errand: Errand,
+        targets: PhaseTargets,
         steps: int,
         begins: float,
         dilation: float,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.errand = errand
+        self.targets = targets
         self.steps = steps
         self.begins = begins
         self.dilation = dilation
         self.clock = clock
         self.sleep = sleep
-        self.stops = begins + errand.stops * dilation  # on the wall
+        self.stops = begins + targets.stops * dilation  # on the wall
         self.steps_done = 0
         self.overloads = 0
         self.memory_bytes = 0
@@ -44,26 +44,26 @@ class Timekeeper:
 
     def downloaded(self) -> None:
         """The adapter is there."""
-        self._hold_for(self.errand.download_seconds)
+        self._hold_for(self.targets.download_seconds)
         self._mark()
 
     def holds(self, memory_bytes: int) -> None:
         """So much is in memory; MemoryError if that is more than the device has."""
         self.memory_bytes = max(self.memory_bytes, memory_bytes)
-        if memory_bytes > self.errand.memory_limit_bytes:
-            limit = self.errand.memory_limit_bytes
+        if memory_bytes > self.targets.memory_limit_bytes:
+            limit = self.targets.memory_limit_bytes
             raise MemoryError(f"training took {memory_bytes / 1e6:.1f} MB of the device's {limit / 1e6:.1f}")
 
     def stepped(self) -> None:
         """A local step is over; after the last one, computing is."""
         self.steps_done += 1
-        self._hold_for(self.errand.compute_seconds * self.steps_done / self.steps)
+        self._hold_for(self.targets.compute_seconds * self.steps_done / self.steps)
         if self.steps_done == self.steps:
             self._mark()
 
     def uploaded(self) -> None:
         """The update is sent."""
-        self._hold_for(self.errand.upload_seconds)
+        self._hold_for(self.targets.upload_seconds)
         self._mark()
 
     def enforced(self) -> Enforced:
