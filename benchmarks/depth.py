@@ -161,7 +161,7 @@ def all_step_seconds(
     seconds: list[list[float]] = [[] for _ in specs]
     for _ in range(repeats + 2):
         for spec, mine in zip(specs, seconds, strict=True):
-            model.take_up(spec, initial_values(layout_of(model.shape, spec), 0))
+            model.load_adapter(spec, initial_values(layout_of(model.shape, spec), 0))
             optimiser = torch.optim.AdamW([p for group in model.trainable() for p in group])
             started = time.process_time()
             torch.nn.functional.cross_entropy(model.logits(batch), batch.labels).backward()

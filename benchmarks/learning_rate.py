@@ -49,7 +49,7 @@ def norm_of_change(shape: BackboneShape, spec: AdapterSpec, values: Values) -> f
 
 def measure(experiment: Experiment, rounds: int) -> Trial:
     """Train `rounds` rounds of the experiment's whole fleet on this process alone."""
-    method = experiment.method()
+    method = experiment.build_method()
     spec = method.adapter()
     assets = experiment.assets(spec)
     if assets is None:

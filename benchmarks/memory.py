@@ -128,7 +128,7 @@ def saved_row(what: str, model: AdaptedModel, spec: AdapterSpec, batch_size: int
 def peak_row(what: str, model: AdaptedModel) -> MemoryRow:
     """The most that is allocated in a step at full depth with the largest batch, and what stays from step to step."""
     spec, batch_size = full_spec(model.shape.layers), COUNTED_BATCHES[-1]
-    model.take_up(spec, np.zeros(layout_of(model.shape, spec).size, np.float32))
+    model.load_adapter(spec, np.zeros(layout_of(model.shape, spec).size, np.float32))
     for parameter in (parameter for group in model.trainable() for parameter in group):
         parameter.grad = torch.zeros_like(parameter)  # counted as resident
     batch = random_batch(batch_size, COUNTED_TOKENS)

@@ -108,7 +108,7 @@ class BareLoop:
     """Processes that only train: batch, forward, backward, AdamW."""
 
     def __init__(self, experiment: Experiment, processes: int) -> None:
-        assets = experiment.assets(experiment.method().adapter())
+        assets = experiment.assets(experiment.build_method().adapter())
         assert assets is not None
         context = multiprocessing.get_context("spawn")
         self.devices = len(experiment.fleet)
@@ -142,7 +142,7 @@ class BareLoop:
 def _bare_process(pipe: Connection, assets: TrainingAssets, devices: Sequence[int], steps: int) -> None:
     torch.set_num_threads(1)
     model = AdaptedModel(load_weights(build(assets.recipe), assets.weights), assets.shape, assets.spec)
-    model.take_up(assets.spec, initial_values(model.layout, assets.seed))
+    model.load_adapter(assets.spec, initial_values(model.layout, assets.seed))
     lora, head = model.trainable()
     optimiser = assets.optimiser
     pipe.send("ready")

@@ -26,7 +26,7 @@ from fedray.learning.backbone import find_backbone
 from fedray.learning.classifier import build, load_weights
 from fedray.learning.corpus import Texts
 from fedray.learning.quantisation import BITS, QuantisedActivations, Quantiser
-from fedray.learning.saved import held_bytes
+from fedray.learning.saved_tensors import held_bytes
 from fedray.learning.stdlib_docs import PACKAGES, read_standard_library
 from fedray.learning.tokens import Batch, tokenise
 from fedray.scenario import load_scenario
@@ -56,7 +56,7 @@ class Bench:
             backbone = find_backbone(load_scenario(path), labels=len(PACKAGES))
         self.model = AdaptedModel(load_weights(build(backbone.recipe), backbone.weights()), backbone.shape, SPEC)
         next(m for m in self.model.peft.modules() if isinstance(m, PreTrainedModel)).set_attn_implementation(attention)
-        self.model.take_up(SPEC, initial_values(layout_of(backbone.shape, SPEC), 0))
+        self.model.load_adapter(SPEC, initial_values(layout_of(backbone.shape, SPEC), 0))
         self.own = [*self.model.peft.parameters(), *self.model.peft.buffers()]
         prefix = f"base_model.model.{backbone.shape.layer_prefix}"
         self.layers: list[nn.Module] = [self.model.peft.get_submodule(f"{prefix}.{n}") for n in range(layers)]

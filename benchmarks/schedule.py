@@ -34,7 +34,7 @@ def main() -> None:
         groups = f"[{{profile: jetson-tx2, count: {half}}}, {{profile: jetson-xavier-nx, count: {devices - half}}}]"
         loaded = load_scenario(QUICKSTART, [f"fleet.groups={groups}", "task.dataset={kind: none}", *settings])
         experiment = prepare(loaded)
-        method = experiment.method()
+        method = experiment.build_method()
         first = experiment.fleet.first_state()
         method.plan(experiment.view(1, experiment.next_start(first, []), []))  # the first plan prices every choice once
         clocks = [time.perf_counter()]

@@ -66,14 +66,14 @@ class TripletSelection:
     smoothing: float
 
 
-Duty = GradientNorms | TailDecay | TripletSelection
+LocalHook = GradientNorms | TailDecay | TripletSelection
 
 
 @dataclass(frozen=True)
 class Assignment:
     """One device's part in a round: the adapter it holds and trains, for how long, and what its update weighs.
 
-    `duty` is what a method asks of the device beyond plain training.
+    `hook` is what a method asks of the device beyond plain training.
     """
 
     device: int
@@ -82,7 +82,7 @@ class Assignment:
     local_steps: int
     weight: int
     quantisation: Quantisation | None = None
-    duty: Duty | None = None
+    hook: LocalHook | None = None
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class DeviceReport:
     """What a server can measure of one finished device: it knows its own request and the clock.
 
     `layer_seconds` are the seconds of one layer's forward pass in one local step (see costs.Work.layer_passes);
-    `loss` is the mean training loss, nan if nothing was trained; `measured` is what the assignment's duty asked for.
+    `loss` is the mean training loss, nan if nothing was trained; `measured` is what the assignment's hook asked for.
     """
 
     device: int

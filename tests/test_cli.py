@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fedray.results import RoundRecord, RunDirectory, Tally, summarise
+from fedray.results import RoundRecord, RunDirectory, SummaryInputs, summarise
 from tests.conftest import PROJECT, SCENARIOS, interrupt_after_a_round
 
 QUICKSTART = SCENARIOS / "quickstart.yaml"
@@ -99,7 +99,7 @@ def test_brackets_in_a_path_are_no_markup(fedray, monkeypatch, tmp_path: Path) -
     run = RunDirectory(folder)
     run.create("schema_version: 1\n")
     run.append_round(RoundRecord(1, 1.0, 1.0, 0.0, 0.5, 1.0, 1, 1, 1.0, 1, 0, 0, 1, 1.0, 1.0))
-    run.write_summary(summarise(run.rounds(), Tally("x", "fedit", 1, 1.0, 1, "d", None), "completed"))
+    run.write_summary(summarise(run.rounds(), SummaryInputs("x", "fedit", 1, 1.0, 1, "d", None), "completed"))
     result = fedray("compare", folder)
     assert result.code == 0
     assert "a[red]b[/x]" in result.out

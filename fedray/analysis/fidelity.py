@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from fedray.errors import UserError
-from fedray.results.records import DeviceRecord, Enforced
+from fedray.results.records import DeviceRecord, MeasuredPhases
 from fedray.results.run_directory import RunDirectory
 
 PHASES = ("download", "compute", "upload")
 
 
 @dataclass(frozen=True)
-class Accord:
+class ErrorStats:
     """Planned against enforced seconds of one kind, over `count` of them: |enforced / planned - 1|."""
 
     mean_error: float
@@ -37,7 +37,7 @@ class DeviceAccord:
 class Fidelity:
     """Two runs of one scenario, one under each clock. `bound` is what no mean error may exceed."""
 
-    phases: dict[str, Accord]  # download, compute, upload, round
+    phases: dict[str, ErrorStats]  # download, compute, upload, round
     devices: tuple[DeviceAccord, ...]
     least_dilation: float
     most_dilation: float
@@ -98,19 +98,19 @@ class _Part:
     seconds: tuple[float, float]
 
 
-def _parts(device: DeviceRecord, enforced: Enforced) -> Iterator[_Part]:
+def _parts(device: DeviceRecord, enforced: MeasuredPhases) -> Iterator[_Part]:
     for phase in PHASES:
         key = f"{phase}_seconds"
         if getattr(device, key) > 0:
             yield _Part(device.id, device.profile, phase, (getattr(device, key), getattr(enforced, key)))
 
 
-def _accord(pairs: Sequence[tuple[float, float]]) -> Accord:
+def _accord(pairs: Sequence[tuple[float, float]]) -> ErrorStats:
     if not pairs:
-        return Accord(0.0, 0.0, 0)
+        return ErrorStats(0.0, 0.0, 0)
     planned, enforced = np.array(pairs).T
     errors = np.abs(enforced / planned - 1)
-    return Accord(float(errors.mean()), float(np.percentile(errors, 95)), len(pairs))
+    return ErrorStats(float(errors.mean()), float(np.percentile(errors, 95)), len(pairs))
 
 
 def _devices(parts: Sequence[_Part]) -> tuple[DeviceAccord, ...]:

@@ -8,7 +8,7 @@ from typing import Literal
 from fedray.adapters import AdapterSpec, BackboneShape, Layout, download_layout, upload_layout
 from fedray.costs.kernels import FLOAT, Kernels, layer_forward_flops, step_kernels
 from fedray.costs.memory import training_memory_bytes
-from fedray.protocol import Assignment, Duty, Floats, GradientNorms, Ints, Quantisation, TripletSelection
+from fedray.protocol import Assignment, Floats, GradientNorms, Ints, LocalHook, Quantisation, TripletSelection
 
 
 @dataclass(frozen=True)
@@ -57,19 +57,19 @@ class Pricing:
         spec: AdapterSpec,
         local_steps: int,
         quantisation: Quantisation | None = None,
-        duty: Duty | None = None,
+        hook: LocalHook | None = None,
     ) -> Work:
         """The work of `local_steps` steps of a spec and one transfer each way."""
-        return _work(self, spec, local_steps, quantisation, duty)
+        return _work(self, spec, local_steps, quantisation, hook)
 
     def work_of(self, assignment: Assignment) -> Work:
         """The work of an assignment."""
-        return self.work(assignment.spec, assignment.local_steps, assignment.quantisation, assignment.duty)
+        return self.work(assignment.spec, assignment.local_steps, assignment.quantisation, assignment.hook)
 
 
 @lru_cache(maxsize=16384)
 def _work(
-    pricing: Pricing, spec: AdapterSpec, local_steps: int, quantisation: Quantisation | None, duty: Duty | None
+    pricing: Pricing, spec: AdapterSpec, local_steps: int, quantisation: Quantisation | None, hook: LocalHook | None
 ) -> Work:
     shape, batch, length = pricing.shape, pricing.batch_size, pricing.sequence_length
     priced = spec if spec.layers == shape.layers else spec.stretched_to(shape.layers)
@@ -85,24 +85,24 @@ def _work(
         step=step,
         steps=steps,
         layer_passes=steps * step.flops / layer_forward_flops(shape, batch, length),
-        download_bytes=FLOAT * down.size + (_mask_bytes(down) if isinstance(duty, TripletSelection) else 0),
-        upload_bytes=_upload_bytes(up, priced, spec, duty),
+        download_bytes=FLOAT * down.size + (_mask_bytes(down) if isinstance(hook, TripletSelection) else 0),
+        upload_bytes=_upload_bytes(up, priced, spec, hook),
         memory_bytes=training_memory_bytes(shape, priced, batch, length, quantisation),
     )
 
 
-def _upload_bytes(sent: Layout, priced: AdapterSpec, spec: AdapterSpec, duty: Duty | None) -> int:
-    """Floats that travel up, and what the duty adds: layer norms, or mask bits and scores of selected triplets.
+def _upload_bytes(sent: Layout, priced: AdapterSpec, spec: AdapterSpec, hook: LocalHook | None) -> int:
+    """Floats that travel up, and what the hook adds: layer norms, or mask bits and scores of selected triplets.
 
     Of a selection the server only knows how many triplets come, not which: they are priced at the mean size of those
     held, exact where all target modules have one shape.
     """
     floats = FLOAT * sent.size
-    if isinstance(duty, GradientNorms):
+    if isinstance(hook, GradientNorms):
         return floats + FLOAT * priced.depth
-    if isinstance(duty, TripletSelection):
+    if isinstance(hook, TripletSelection):
         held = triplets(sent)
-        share = min(1.0, duty.keep * priced.layers / spec.layers / max(held, 1))
+        share = min(1.0, hook.keep * priced.layers / spec.layers / max(held, 1))
         kept = round(held * share)
         return FLOAT * (sent.size - sent.lora_size + round(sent.lora_size * share) + kept) + _mask_bytes(sent)
     return floats

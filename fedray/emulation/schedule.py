@@ -113,7 +113,7 @@ class Schedule:
     def reports(
         self, losses: Mapping[int, float], measured: Mapping[int, tuple[float, ...]] = MappingProxyType({})
     ) -> list[DeviceReport]:
-        """What the server learns of every device that finished; `losses` and what duties measured, by device."""
+        """What the server learns of every device that finished; `losses` and what hooks measured, by device."""
         columns = (self.devices, self.layer_seconds, self.down_mbps, self.up_mbps)
         rows = zip(*(column[self.finished].tolist() for column in columns), strict=True)
         return [

@@ -10,7 +10,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from fedray.adapters import AdapterSpec, BackboneShape, layout_of
 from fedray.learning.adapted import AdaptedModel
 from fedray.learning.classifier import Recipe, build
-from fedray.learning.saved import Exact, Ledger, restored, storages
+from fedray.learning.saved_tensors import Exact, SavedTensors, restored, storages
 from fedray.learning.tokens import Batch
 
 RANK = 8  # LoRA's own activations are a per cent or two of a layer's
@@ -77,13 +77,13 @@ def _entry_linears(model: AdaptedModel, batch: Batch) -> tuple[tuple[int, int], 
 
 def saved_bytes(model: AdaptedModel, spec: AdapterSpec, batch: Batch) -> SavedBytes:
     """What a training step's forward pass with an adapter keeps for backward, parameters and buffers not counted."""
-    model.take_up(spec, np.zeros(layout_of(model.shape, spec).size, np.float32))
+    model.load_adapter(spec, np.zeros(layout_of(model.shape, spec).size, np.float32))
     own = storages([*model.peft.parameters(), *model.peft.buffers()])
-    ledger = Ledger()
+    saved_tensors = SavedTensors()
     graded: WeakSet[Exact] = WeakSet()
 
     def save(tensor: torch.Tensor) -> Exact:
-        exact = ledger.keep(tensor)
+        exact = saved_tensors.keep(tensor)
         if tensor.requires_grad:
             graded.add(exact)
         return exact
@@ -91,7 +91,7 @@ def saved_bytes(model: AdaptedModel, spec: AdapterSpec, batch: Batch) -> SavedBy
     with model.with_dropout(np.random.default_rng(0)), saved_tensors_hooks(save, restored):
         output = model.logits(batch)
     # what lives now: of what was saved and dropped meanwhile, another tensor may have the address
-    storages_kept = [exact.tensor.untyped_storage() for exact in ledger.exact]
+    storages_kept = [exact.tensor.untyped_storage() for exact in saved_tensors.exact]
     kept = {one.data_ptr(): one.nbytes() for one in storages_kept if one.data_ptr() not in own}
     with_gradient = {exact.tensor.untyped_storage().data_ptr() for exact in graded}
     del output  # not before: while the graph lives, no storage takes another's address

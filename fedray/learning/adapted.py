@@ -118,7 +118,7 @@ class AdaptedModel:
         ours = {id(parameter) for parameter in self.parameters.values()}
         return sum(t.nbytes for t in (*self.peft.parameters(), *self.peft.buffers()) if id(t) not in ours)
 
-    def take_up(self, spec: AdapterSpec, values: Values, train_head: bool = True) -> Layout:
+    def load_adapter(self, spec: AdapterSpec, values: Values, train_head: bool = True) -> Layout:
         """Hold the adapter `spec` with these values (flat in its layout), ready to train its trained layers."""
         layout = layout_of(self.shape, spec)
         held = {entry.module for entry in layout.entries}

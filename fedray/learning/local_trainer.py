@@ -13,7 +13,7 @@ from fedray.learning.batches import draw_batches
 from fedray.learning.classifier import Recipe, Weights, build, load_weights
 from fedray.learning.evaluation import BlockScore, EvaluationSet, evaluate_block
 from fedray.learning.tokens import Tokens
-from fedray.learning.trainer import Foreman, Trained, train
+from fedray.learning.trainer import LocalResult, StepObserver, train
 from fedray.protocol import Assignment, Ints, Values
 from fedray.scenario.schema import Optimiser
 from fedray.seeds import Purpose, generator
@@ -60,12 +60,12 @@ class LocalTrainer:
         values: Values,
         part: int = 0,
         parts: int = 1,
-        foreman: Foreman | None = None,
-    ) -> Trained:
+        observer: StepObserver | None = None,
+    ) -> LocalResult:
         """One device's local steps of a round on its own shard, or the `part`-th of equal `parts` of them.
 
         The batches of a round are drawn as a whole, so they are the same however the round is divided. MemoryError if
-        the GPU's part, or a foreman's device, has too little.
+        the GPU's part, or a observer's device, has too little.
         """
         assets, device, steps = self.assets, assignment.device, assignment.local_steps
         rng = generator(assets.seed, Purpose.BATCHES, round_, device)
@@ -75,12 +75,12 @@ class LocalTrainer:
         masks = generator(assets.seed, Purpose.DROPOUT, round_, device, part)
         with _plain_memory_errors(), self.model.with_dropout(masks):
             return train(
-                self.model, assignment, values, assets.train, mine, assets.optimiser, assets.train_head, noise, foreman
+                self.model, assignment, values, assets.train, mine, assets.optimiser, assets.train_head, noise, observer
             )
 
     def evaluate(self, spec: AdapterSpec, values: Values, blocks: Sequence[tuple[str, int]]) -> list[BlockScore]:
         """Score blocks of held-out examples, each given as (split, number), with an adapter."""
-        self.model.take_up(spec, values)
+        self.model.load_adapter(spec, values)
         sets = self.assets.held_out
         return [evaluate_block(self.model, sets[split].tokens, sets[split].blocks[number]) for split, number in blocks]
 

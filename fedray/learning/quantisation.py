@@ -18,7 +18,7 @@ from torch import nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.hooks import RemovableHandle
 
-from fedray.learning.saved import Exact, Ledger, restored, storages
+from fedray.learning.saved_tensors import Exact, SavedTensors, restored, storages
 
 BITS = (2, 4, 8)
 GROUP_SIZE = 256
@@ -160,7 +160,7 @@ class QuantisedActivations:
         self.layers = layers
         self.quantiser = quantiser
         self.generator = generator
-        self.ledger = Ledger()
+        self.saved_tensors = SavedTensors()
         self._parameters = storages(parameters)
         # by storage, not by address: once packed, an activation is freed and its address taken by the next
         self._known: WeakKeyDictionary[torch.UntypedStorage, WeakValueDictionary[_Memory, Packed]] = WeakKeyDictionary()
@@ -198,14 +198,14 @@ class QuantisedActivations:
             or storage.data_ptr() in self._parameters
             or self.quantiser.nbytes(tensor.numel()) >= tensor.nbytes
         ):
-            return self.ledger.keep(tensor)
+            return self.saved_tensors.keep(tensor)
         values, stride = _values(tensor)
         memory = _Memory(int(values.storage_offset()), values.shape, values.stride(), values.dtype, tensor._version)
         known = self._known.setdefault(storage, WeakValueDictionary())
         packed = known.get(memory)
         if packed is None:
             packed = known[memory] = self.quantiser.pack(values, self.generator)
-            self.ledger.packed.add(packed)
+            self.saved_tensors.packed.add(packed)
         return _Coded(packed, self.quantiser, tensor.shape, stride)
 
 

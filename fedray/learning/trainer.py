@@ -11,18 +11,18 @@ import torch
 from fedray.costs.kernels import FLOAT
 from fedray.costs.memory import ADAM_COPIES
 from fedray.learning.adapted import AdaptedModel
-from fedray.learning.duties import dutiful
+from fedray.learning.hooks import hook_for
 from fedray.learning.quantisation import QuantisedActivations, Quantiser
-from fedray.learning.saved import Holdings
+from fedray.learning.saved_tensors import MeasureSaved
 from fedray.learning.tokens import Tokens
 from fedray.protocol import Assignment, Ints, Quantisation, Selection, Values
 from fedray.scenario.schema import Optimiser
 
 
 @dataclass(frozen=True)
-class Trained:
+class LocalResult:
     """The adapter after local training, flat in the layout of its spec; the mean loss over the steps, without
-    penalties; what the assignment's duty measured and selected.
+    penalties; what the assignment's hook measured and selected.
     """
 
     values: Values
@@ -31,7 +31,7 @@ class Trained:
     selection: Selection | None
 
 
-class Foreman(Protocol):
+class StepObserver(Protocol):
     """Somebody who holds a device to its memory and its time."""
 
     def holds(self, memory_bytes: int) -> None:
@@ -52,15 +52,15 @@ def train(
     optimiser: Optimiser,
     train_head: bool,
     noise: np.random.Generator,
-    foreman: Foreman | None = None,
-) -> Trained:
+    observer: StepObserver | None = None,
+) -> LocalResult:
     """Train an assignment's adapter on the batches, one step each, from `values` (which are left as they are).
 
-    `noise` is where the rounding of quantised activations comes from. With a foreman, what is in memory is measured:
+    `noise` is where the rounding of quantised activations comes from. With a observer, what is in memory is measured:
     the frozen weights, the adapter with its gradients and two moments, and what the forward pass saved for backward.
     """
-    layout = model.take_up(assignment.spec, values, train_head)
-    device = dutiful(assignment.duty, model, layout)
+    layout = model.load_adapter(assignment.spec, values, train_head)
+    device = hook_for(assignment.hook, model, layout)
     everything = [*model.peft.parameters(), *model.peft.buffers()]
     quantising = _quantising(model, everything, assignment.quantisation, noise)
     resident = model.frozen_bytes + ADAM_COPIES * FLOAT * layout.size
@@ -73,21 +73,21 @@ def train(
     for indices in batches:
         batch = tokens.batch(indices)
         quantised = quantising()
-        holdings = Holdings(everything, quantised) if foreman else None
-        with holdings or quantised or nullcontext():
+        kept_tensors = MeasureSaved(everything, quantised) if observer else None
+        with kept_tensors or quantised or nullcontext():
             loss = torch.nn.functional.cross_entropy(model.logits(batch), batch.labels.to(model.device))
-        if foreman and holdings:
-            foreman.holds(resident + holdings.nbytes)
+        if observer and kept_tensors:
+            observer.holds(resident + kept_tensors.nbytes)
         losses.append(loss.item())
         penalty = device.penalty()
         (loss if penalty is None else loss + penalty).backward()  # type: ignore[no-untyped-call]
         device.after_backward()
         adamw.step()
         adamw.zero_grad(set_to_none=True)
-        if foreman:
+        if observer:
             model.synchronise()
-            foreman.stepped()
-    return Trained(model.values(layout), float(np.mean(losses)), device.measured(), device.selection())
+            observer.stepped()
+    return LocalResult(model.values(layout), float(np.mean(losses)), device.measured(), device.selection())
 
 
 def _quantising(

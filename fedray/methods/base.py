@@ -11,7 +11,7 @@ from pydantic import Field
 from fedray.adapters import AdapterSpec, BackboneShape, layout_of
 from fedray.aggregation import Aggregate, Fold, PerTensorMean, ZeroPaddedMean
 from fedray.costs import Pricing
-from fedray.protocol import Assignment, DeviceReport, Duty, Group, Plan, ServerState, View
+from fedray.protocol import Assignment, DeviceReport, Group, LocalHook, Plan, ServerState, View
 from fedray.scenario.schema import LARGEST, Positive, Section
 
 
@@ -88,11 +88,11 @@ class Method(ABC, Generic[Config]):
     def plan(self, view: View) -> Plan:
         """What every device of the view does in this round."""
 
-    def same_for_all(self, view: View, spec: AdapterSpec, duty: Duty | None = None) -> Plan:
+    def uniform_plan(self, view: View, spec: AdapterSpec, hook: LocalHook | None = None) -> Plan:
         """The plan in which every participant trains the same adapter."""
         steps = self.context.local_steps
         return in_one_group(
-            Assignment(int(device), 0, spec, steps, self.weight(int(examples)), duty=duty)
+            Assignment(int(device), 0, spec, steps, self.weight(int(examples)), hook=hook)
             for device, examples in zip(view.devices, view.examples, strict=True)
         )
 
@@ -105,7 +105,7 @@ class Method(ABC, Generic[Config]):
         """The next server state."""
         return ServerState(state.spec, np.where(folded.held, folded.values, state.values))
 
-    def anticipate(self) -> None:
+    def simulate_apply(self) -> None:
         """What `apply` would do to plans to come, where there is no training (`fedray plan`); nothing by default."""
 
     def observe(self, reports: Sequence[DeviceReport]) -> None:

@@ -75,8 +75,8 @@ class FedARA(SVDMethod[FedARASection]):
 
     def plan(self, view: View) -> Plan:
         self.keep = min(self.budget(view.round), _triplets(self.module_ranks))
-        duty = TripletSelection(self.keep, self.config.orthogonality, self.config.smoothing)
-        return self.same_for_all(view, self.adapter(), duty)
+        hook = TripletSelection(self.keep, self.config.orthogonality, self.config.smoothing)
+        return self.uniform_plan(view, self.adapter(), hook)
 
     def budget(self, round_: int) -> int:
         """How many triplets are left after a round: all, then a cubic fall, then the final mean rank."""
@@ -101,7 +101,7 @@ class FedARA(SVDMethod[FedARASection]):
         self.module_ranks = _counted(kept, state.spec, len(self.context.shape.targets))
         return ServerState(self.adapter(), values[np.append(kept, True)[numbers]])
 
-    def anticipate(self) -> None:
+    def simulate_apply(self) -> None:
         modules = len(self.module_ranks) * len(self.module_ranks[0])
         even, left = divmod(self.keep, modules)
         flat = [even + (module >= modules - left) for module in range(modules)]

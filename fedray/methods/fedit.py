@@ -31,4 +31,4 @@ class FedIT(Method[FedITSection]):
         return full.deepest(depth)
 
     def plan(self, view: View) -> Plan:
-        return self.same_for_all(view, self.adapter())
+        return self.uniform_plan(view, self.adapter())

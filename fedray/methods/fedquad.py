@@ -84,7 +84,7 @@ class FedQuad(Method[FedQuadSection]):
                 local_steps=self.context.local_steps,
                 weight=self.weight(int(examples)),
                 quantisation=self._quantisation(int(depth), int(max(choices.quantised[row, depth - 1], 0))),
-                duty=GradientNorms(),
+                hook=GradientNorms(),
             )
             for row, (device, depth, examples) in enumerate(zip(view.devices, depths, view.examples, strict=True))
         )

@@ -55,7 +55,7 @@ class SVDMethod(Method[Config]):
         return AdapterSpec.of_modules(((self.config.rank,) * targets,) * layers, self.config.scaling, "svd")
 
     def plan(self, view: View) -> Plan:
-        return self.same_for_all(view, self.adapter())
+        return self.uniform_plan(view, self.adapter())
 
 
 class FedSVD(SVDMethod[FedSVDSection]):

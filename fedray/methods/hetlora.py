@@ -64,7 +64,7 @@ class HetLoRA(Method[HetLoRASection]):
                 spec=whole.truncated_to(self.ranks[device]),
                 local_steps=self.context.local_steps,
                 weight=1,  # the fold weighs by norm
-                duty=TailDecay(self._pruned(self.ranks[device]), self.config.tail_strength),
+                hook=TailDecay(self._pruned(self.ranks[device]), self.config.tail_strength),
             )
             for device in view.devices.tolist()
         )

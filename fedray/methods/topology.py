@@ -83,8 +83,8 @@ class Grouped(Method[Any]):
     def apply(self, state: ServerState, folded: Aggregate) -> ServerState:
         return self.method.apply(state, folded)
 
-    def anticipate(self) -> None:
-        self.method.anticipate()
+    def simulate_apply(self) -> None:
+        self.method.simulate_apply()
 
     def observe(self, reports: Sequence[DeviceReport]) -> None:
         self.capacity.observe(reports)

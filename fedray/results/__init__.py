@@ -7,15 +7,15 @@ from fedray.results.records import (
     AdapterOrigin,
     DeviceAccuracy,
     DeviceRecord,
-    Enforced,
-    Enforcement,
+    MeasuredPhases,
     Progress,
     RoundRecord,
     RoundUnderWay,
     TrainedDeviceRecord,
+    WallClockStats,
 )
 from fedray.results.run_directory import RunDirectory
-from fedray.results.summary import Split, Status, Steps, Summary, Tally, Target, reached, summarise
+from fedray.results.summary import Split, Status, Steps, Summary, SummaryInputs, Target, reached, summarise
 from fedray.results.sweep_directory import SweepDirectory, SweepRecord, expand
 
 __all__ = [
@@ -23,8 +23,7 @@ __all__ = [
     "DataReport",
     "DeviceAccuracy",
     "DeviceRecord",
-    "Enforced",
-    "Enforcement",
+    "MeasuredPhases",
     "Progress",
     "RoundRecord",
     "RoundUnderWay",
@@ -33,11 +32,12 @@ __all__ = [
     "Status",
     "Steps",
     "Summary",
+    "SummaryInputs",
     "SweepDirectory",
     "SweepRecord",
-    "Tally",
     "Target",
     "TrainedDeviceRecord",
+    "WallClockStats",
     "expand",
     "reached",
     "result_digest",

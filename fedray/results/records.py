@@ -6,7 +6,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Enforced:
+class MeasuredPhases:
     """What a device's round really took under the wall clock, in emulated seconds: those on the wall over the dilation.
 
     Parts that were not reached are 0. `overloads` counts the transfers and local steps that the machine could not end
@@ -22,7 +22,7 @@ class Enforced:
 
 
 @dataclass(frozen=True)
-class Enforcement:
+class WallClockStats:
     """A round under the wall clock: wall seconds per emulated second, how long it really took, emulated, and how many
     transfers and local steps the machine could not end in time.
     """
@@ -81,7 +81,7 @@ class RoundRecord:
     metrics: Mapping[str, float] = field(default_factory=dict)
     validation: Mapping[str, float] = field(default_factory=dict)
     device_accuracy: DeviceAccuracy | None = None
-    enforcement: Enforcement | None = None
+    enforcement: WallClockStats | None = None
 
     def as_json(self) -> dict[str, Any]:
         """What is written; the key `enforcement` is there only under the wall clock."""
@@ -140,7 +140,7 @@ class TrainedDeviceRecord:
     device: DeviceRecord
     loss: float | None
     rejected: str | None
-    enforced: Enforced | None = None
+    enforced: MeasuredPhases | None = None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from pydantic import TypeAdapter
 
 from fedray.errors import UserError
-from fedray.results.records import DeviceRecord, Enforced, RoundRecord, TrainedDeviceRecord
+from fedray.results.records import DeviceRecord, MeasuredPhases, RoundRecord, TrainedDeviceRecord
 
 _ROUND = TypeAdapter(RoundRecord)
 
@@ -26,7 +26,7 @@ def trained_record(row: dict[str, Any]) -> TrainedDeviceRecord:
     """The record of one line; TypeError or KeyError if its keys are not ours."""
     outcome = {name: row.pop(name) for name in ("round", "loss", "rejected")}
     if enforced := row.pop("enforced", None):
-        outcome["enforced"] = Enforced(**enforced)
+        outcome["enforced"] = MeasuredPhases(**enforced)
     return TrainedDeviceRecord(device=DeviceRecord(**{**row, "ranks": tuple(row["ranks"])}), **outcome)
 
 

@@ -105,7 +105,7 @@ def reached(rounds: Sequence[RoundRecord], score: float, held: int = 1) -> Targe
 
 
 @dataclass(frozen=True)
-class Tally:
+class SummaryInputs:
     """What a run knows beside its rounds."""
 
     run_id: str
@@ -123,7 +123,7 @@ class Tally:
     steps: Steps | None = None
 
 
-def summarise(rounds: Sequence[RoundRecord], tally: Tally, status: Status) -> Summary:
+def summarise(rounds: Sequence[RoundRecord], inputs: SummaryInputs, status: Status) -> Summary:
     """The summary of the rounds so far; mean waiting is the mean over rounds of each round's mean."""
     judged = [(record.score, record) for record in rounds if record.score is not None]
     last = judged[-1][1] if judged else None
@@ -131,37 +131,37 @@ def summarise(rounds: Sequence[RoundRecord], tally: Tally, status: Status) -> Su
     enforced = [record.enforcement for record in rounds if record.enforcement is not None]
     return Summary(
         schema_version=SCHEMA_VERSION,
-        run_id=tally.run_id,
+        run_id=inputs.run_id,
         status=status,
-        method=tally.method,
+        method=inputs.method,
         rounds_completed=len(rounds),
-        devices=tally.devices,
+        devices=inputs.devices,
         final_accuracy=last.accuracy if last else None,
         best_accuracy=best.accuracy if best else None,
         emulated_seconds=rounds[-1].emulated_seconds if rounds else 0.0,
-        wall_seconds=tally.wall_seconds,
+        wall_seconds=inputs.wall_seconds,
         bytes_up=sum(record.bytes_up for record in rounds),
         bytes_down=sum(record.bytes_down for record in rounds),
         mean_waiting_seconds=sum(record.mean_waiting_seconds for record in rounds) / max(len(rounds), 1),
         energy_joules=sum(record.energy_joules for record in rounds),
-        peak_memory_bytes=tally.peak_memory_bytes,
+        peak_memory_bytes=inputs.peak_memory_bytes,
         updates_rejected=sum(record.rejected for record in rounds),
-        result_digest=tally.result_digest,
-        target=reached(rounds, tally.target, tally.held) if tally.target is not None else None,
+        result_digest=inputs.result_digest,
+        target=reached(rounds, inputs.target, inputs.held) if inputs.target is not None else None,
         devices_dropped=sum(record.dropped for record in rounds),
         wasted_seconds=sum(record.wasted_seconds for record in rounds),
         wasted_joules=sum(record.wasted_joules for record in rounds),
         wasted_bytes=sum(record.wasted_bytes for record in rounds),
-        scored_on=tally.scored_on,
+        scored_on=inputs.scored_on,
         final_score=last.score if last else None,
         best_score=best_score,
         best_round=best.round if best else None,
         final_metrics=last.metrics if last else {},
         device_accuracy=last.device_accuracy if last else None,
-        majority_accuracy=tally.majority_accuracy,
-        devices_sitting_out=tally.shards.sitting_out if tally.shards else None,
-        devices_topped_up=tally.shards.topped_up if tally.shards else None,
-        twin=tally.twin,
-        steps=tally.steps,
+        majority_accuracy=inputs.majority_accuracy,
+        devices_sitting_out=inputs.shards.sitting_out if inputs.shards else None,
+        devices_topped_up=inputs.shards.topped_up if inputs.shards else None,
+        twin=inputs.twin,
+        steps=inputs.steps,
         overloads=sum(forced.overloads for forced in enforced) if enforced else None,
     )

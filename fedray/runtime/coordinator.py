@@ -20,7 +20,7 @@ from fedray.results import (
     RunDirectory,
     Status,
     Summary,
-    Tally,
+    SummaryInputs,
     TrainedDeviceRecord,
     result_digest,
     summarise,
@@ -76,7 +76,7 @@ class Coordinator:
         self.experiment = experiment
         self.directory = directory
         self.resources = resources
-        self.method = experiment.method()
+        self.method = experiment.build_method()
         self.aggregation = aggregation_schedule(experiment.scenario.training.schedule, self.method)
         self.shape = experiment.backbone.shape
         self.phase_timer = PhaseTimer()
@@ -173,7 +173,7 @@ class Coordinator:
             self.concluded = True  # a round still under way no longer counts
             run_state, data = self.run_state, self.experiment.data
             judged = self._judged(run_state.state, run_state.heads)
-            tally = Tally(
+            inputs = SummaryInputs(
                 run_id=self.directory.run_id,
                 method=self.experiment.scenario.method["name"],
                 devices=len(self.experiment.fleet),
@@ -188,7 +188,7 @@ class Coordinator:
                 twin=self.experiment.twin,
                 steps=self.experiment.steps,
             )
-            summary = summarise(run_state.records, tally, status)
+            summary = summarise(run_state.records, inputs, status)
             self.directory.write_summary(summary)  # first: a stopped job has three seconds
             self._save_adapter(judged, summary)
         self.executor.hosts.close()
@@ -282,6 +282,6 @@ class Coordinator:
         if assets is not None:
             spec, values = as_lora(self.shape, state.spec, state.values)
             model = AdaptedModel(load_weights(build(assets.recipe), assets.weights), assets.shape, spec)
-            model.take_up(spec, values)
+            model.load_adapter(spec, values)
             model.save(self.directory.adapter, self.experiment.backbone.location)
             self.directory.write_origin(adapter_origin(self.experiment, summary))

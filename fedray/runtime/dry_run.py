@@ -55,7 +55,7 @@ def dry_run(experiment: Experiment, round_: int) -> PlannedRound:
     rounds = experiment.scenario.training.rounds
     if not 1 <= round_ <= rounds:
         raise UserError(f"--round: given {round_}; allowed: 1 to {rounds}, the scenario's training.rounds")
-    method, fleet_state, sky = experiment.method(), experiment.fleet.first_state(), Sky()
+    method, fleet_state, sky = experiment.build_method(), experiment.fleet.first_state(), Sky()
     state = ServerState(method.adapter(), np.zeros(0, np.float32))  # nothing is trained, so no values are looked at
     pace = aggregation_schedule(experiment.scenario.training.schedule, method)
     for current in range(1, round_ + 1):
@@ -66,7 +66,7 @@ def dry_run(experiment: Experiment, round_: int) -> PlannedRound:
         )
         plan, schedule, sky = step.plan, step.schedule, step.sky
         fleet_state = experiment.after(fleet_state, schedule)
-        method.anticipate()
+        method.simulate_apply()
         method.observe(schedule.reports({}))
     devices = device_records(experiment.fleet, step, round_)
     depths = {device.id: device.depth for device in devices}

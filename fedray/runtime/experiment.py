@@ -44,7 +44,7 @@ class Experiment:
     def scenario(self) -> Scenario:
         return self.loaded.scenario
 
-    def method(self) -> Method[Any]:
+    def build_method(self) -> Method[Any]:
         """The scenario's method, as before the first round."""
         training = self.scenario.training
         context = MethodContext(
@@ -188,7 +188,7 @@ def prepare(loaded: LoadedScenario) -> Experiment:
     _check_presence(experiment)
     _check_pace(experiment)
     _check_clock(experiment)
-    experiment.method()
+    experiment.build_method()
     _check_weights(experiment)
     return experiment
 
@@ -241,7 +241,7 @@ def _check_pace(experiment: Experiment) -> None:
     schedule, source = experiment.scenario.training.schedule, experiment.loaded.source
     if isinstance(schedule, Synchronous):
         return
-    method, name = experiment.method(), experiment.scenario.method["name"]
+    method, name = experiment.build_method(), experiment.scenario.method["name"]
     reason = None
     if method.forms_groups or experiment.scenario.topology.groups is not None:
         reason = "groups meet at the end of a round"

@@ -57,7 +57,7 @@ def measure_machine(scenario: Path | None, settings: Sequence[str], processes: i
     """
     loaded = load_scenario(scenario, settings)
     experiment = prepare(loaded)
-    assets = experiment.assets(experiment.method().adapter())
+    assets = experiment.assets(experiment.build_method().adapter())
     if assets is None:
         allowed = "a dataset, because without one nothing is trained"
         raise loaded.source.error(("task", "dataset", "kind"), "none", allowed)

@@ -12,7 +12,7 @@ from fedray.adapters import AdapterSpec, layout_of, upload_layout
 from fedray.aggregation import Fold, rejection
 from fedray.emulation import corrupted
 from fedray.protocol import Assignment, Selection, Update, Values
-from fedray.results import Enforced
+from fedray.results import MeasuredPhases
 from fedray.runtime.messages import Chunk, HostConfig, Rejected, RoundResult
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Host:
         losses: dict[int, float] = {}
         measured: dict[int, tuple[float, ...]] = {}
         heads: dict[int, Values] = {}
-        enforced: dict[int, Enforced] = {}
+        enforced: dict[int, MeasuredPhases] = {}
         rejected: list[Rejected] = []
         for assignment, held, corruption, device_result in zip(
             chunk.assignments, downloads, chunk.corruptions, device_results, strict=False

@@ -8,11 +8,11 @@ from typing import Any, Literal
 from fedray.adapters import AdapterSpec, BackboneShape
 from fedray.aggregation import Aggregate, Fold
 from fedray.protocol import Assignment, Values
-from fedray.results import Enforced
+from fedray.results import MeasuredPhases
 from fedray.scenario.schema import Corruption
 from fedray.wall.phase_targets import PhaseTargets
 
-NOTHING_TAKEN = Enforced(0.0, 0.0, 0.0, 0.0, 0, 0)
+NOTHING_TAKEN = MeasuredPhases(0.0, 0.0, 0.0, 0.0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class RoundResult:
     measured: Mapping[int, tuple[float, ...]]
     rejected: tuple[Rejected, ...]
     heads: Mapping[int, Values]
-    enforced: Mapping[int, Enforced] = field(default_factory=dict)
+    enforced: Mapping[int, MeasuredPhases] = field(default_factory=dict)
 
     def aggregate(self, fold: Fold) -> Aggregate:
         """The groups' folds merged into an empty one, and its result."""
@@ -89,7 +89,7 @@ def merge_results(results: Sequence[RoundResult]) -> RoundResult:
     losses: dict[int, float] = {}
     measured: dict[int, tuple[float, ...]] = {}
     heads: dict[int, Values] = {}
-    enforced: dict[int, Enforced] = {}
+    enforced: dict[int, MeasuredPhases] = {}
     for result in results:
         enforced |= result.enforced
         losses |= result.losses
@@ -126,14 +126,14 @@ def combine_inner_rounds(results: Sequence[RoundResult]) -> RoundResult:
     )
 
 
-def _one_after_the_other(parts: Sequence[Mapping[int, Enforced]]) -> dict[int, Enforced]:
+def _one_after_the_other(parts: Sequence[Mapping[int, MeasuredPhases]]) -> dict[int, MeasuredPhases]:
     """What devices took in one group's inner rounds, each of which begins when all have ended the one before."""
-    whole: dict[int, Enforced] = {}
+    whole: dict[int, MeasuredPhases] = {}
     begins = 0.0
     for part in parts:
         for device, mine in part.items():
             before = whole.get(device, NOTHING_TAKEN)
-            whole[device] = Enforced(
+            whole[device] = MeasuredPhases(
                 download_seconds=before.download_seconds + mine.download_seconds,
                 compute_seconds=before.compute_seconds + mine.compute_seconds,
                 upload_seconds=before.upload_seconds + mine.upload_seconds,

@@ -16,11 +16,11 @@ from fedray.results import (
     AdapterOrigin,
     DeviceAccuracy,
     DeviceRecord,
-    Enforcement,
     RoundRecord,
     RoundUnderWay,
     Summary,
     TrainedDeviceRecord,
+    WallClockStats,
     summarise_devices,
 )
 from fedray.runtime.aggregation_schedule import Step
@@ -117,7 +117,7 @@ def round_record(
     schedule: Schedule,
     rejected: Sequence[int],
     evaluation: RoundEvaluation,
-    enforcement: Enforcement | None = None,
+    enforcement: WallClockStats | None = None,
 ) -> RoundRecord:
     """The record of a round that ended at `ended` emulated seconds; what `rejected` devices did came to nothing."""
     refused = np.isin(schedule.devices, rejected)

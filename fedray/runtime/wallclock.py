@@ -12,7 +12,7 @@ from fedray.emulation import Outcome, Schedule
 from fedray.errors import UserError
 from fedray.learning.calibration import Calibration
 from fedray.protocol import Plan
-from fedray.results import Enforced, Enforcement
+from fedray.results import MeasuredPhases, WallClockStats
 from fedray.results.quantities import size
 from fedray.runtime.experiment import Experiment
 from fedray.runtime.host_pool import HostResources
@@ -36,10 +36,10 @@ class WallClockPlan:
         planned = self.dilation * self.round_seconds
         return min(1.0, wall_seconds / planned) if planned else 1.0
 
-    def outcome(self, enforced: Mapping[int, Enforced]) -> Enforcement:
+    def outcome(self, enforced: Mapping[int, MeasuredPhases]) -> WallClockStats:
         """What the round came to."""
         longest = max((mine.end_seconds for mine in enforced.values()), default=0.0)
-        return Enforcement(self.dilation, longest, sum(mine.overloads for mine in enforced.values()))
+        return WallClockStats(self.dilation, longest, sum(mine.overloads for mine in enforced.values()))
 
 
 class WallClock:
@@ -92,7 +92,7 @@ def require_room(experiment: Experiment, resources: HostResources, memory_bytes:
     """UserError if a cluster has too little memory for all devices of a round at once, or MPS refuses so many."""
     participants, source = experiment.scenario.participant_count, experiment.loaded.source
     pricing = really_priced(experiment, experiment.scenario.task.max_tokens)
-    training = pricing.work(experiment.method().adapter(), experiment.scenario.training.local_steps).memory_bytes
+    training = pricing.work(experiment.build_method().adapter(), experiment.scenario.training.local_steps).memory_bytes
     each = PROCESS_BYTES + training - FLOAT * pricing.shape.parameters  # frozen weights are shared
     if participants * each > memory_bytes:
         needs = f"{participants:,} devices at once need about {size(participants * each)}"

@@ -44,7 +44,7 @@ def perform(pipe: Connection, trainer: LocalTrainer, torch_device: str, task: Ta
         if too_small:
             raise too_small
         with interrupted_at(throttle.stops):
-            trained = trainer.train(task.assignment, task.round, values, *task.part, foreman=throttle)
+            trained = trainer.train(task.assignment, task.round, values, *task.part, observer=throttle)
         sent = True
         pipe.send_bytes(trained.values.tobytes())
         throttle.uploaded()

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from fedray.adapters import AdapterSpec
 from fedray.learning.local_trainer import TrainingAssets
-from fedray.learning.trainer import Trained
+from fedray.learning.trainer import LocalResult
 from fedray.protocol import Assignment, Values
-from fedray.results import Enforced
+from fedray.results import MeasuredPhases
 from fedray.wall.phase_targets import PhaseTargets
 
 
@@ -64,6 +64,6 @@ class DeviceResult:
     `enforced` holds the measured phases under the wall clock.
     """
 
-    trained: Trained | None
+    trained: LocalResult | None
     failure: str | None = None
-    enforced: Enforced | None = None
+    enforced: MeasuredPhases | None = None

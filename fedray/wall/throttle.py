@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from itertools import pairwise
 
-from fedray.results import Enforced
+from fedray.results import MeasuredPhases
 from fedray.wall.phase_targets import PhaseTargets
 
 
@@ -66,14 +66,14 @@ class Throttle:
         self._hold_for(self.targets.upload_seconds)
         self._mark()
 
-    def enforced(self) -> Enforced:
+    def enforced(self) -> MeasuredPhases:
         """What the parts have taken, the one under way until now."""
         if len(self.marks) < 4:
             self._mark()
         ends = self.marks + [self.marks[-1]] * (4 - len(self.marks))
         download, compute, upload = ((after - before) / self.dilation for before, after in pairwise(ends))
         whole = (ends[-1] - self.begins) / self.dilation
-        return Enforced(download, compute, upload, whole, self.overloads, self.memory_bytes)
+        return MeasuredPhases(download, compute, upload, whole, self.overloads, self.memory_bytes)
 
     def _hold_for(self, planned: float) -> None:
         """Until so many emulated seconds after the last part, or until the device is cut short."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fedray.results import DeviceAccuracy, RoundRecord, RunDirectory, Split, Status, Tally, summarise
+from fedray.results import DeviceAccuracy, RoundRecord, RunDirectory, Split, Status, SummaryInputs, summarise
 
 Run = Callable[..., RunDirectory]
 FEDIT = "method: {name: fedit, rank: 8}"
@@ -57,10 +57,10 @@ def a_run(tmp_path: Path) -> Run:
         for record in rounds:
             directory.append_round(record)
         method = yaml.safe_load(scenario)["method"]["name"]
-        tally = Tally(
+        inputs = SummaryInputs(
             name, method, 8, 12.5, 1000, "abc", None, scored_on=scored_on, majority_accuracy=majority, twin=twin
         )
-        directory.write_summary(summarise(rounds, tally, status))
+        directory.write_summary(summarise(rounds, inputs, status))
         return directory
 
     return make

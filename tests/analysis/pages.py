@@ -11,7 +11,7 @@ import numpy as np
 
 from fedray.analysis import Criteria
 from fedray.analysis.report import write_report
-from fedray.results import DeviceRecord, RoundRecord, RunDirectory, Tally, TrainedDeviceRecord, summarise
+from fedray.results import DeviceRecord, RoundRecord, RunDirectory, SummaryInputs, TrainedDeviceRecord, summarise
 
 NOTHING = Criteria()
 
@@ -75,8 +75,10 @@ def a_run(
     for record in rounds:
         run.append_devices([TrainedDeviceRecord(record.round, one, 0.5, None) for one in devices], len(devices))
         run.append_round(record)
-    tally = Tally("run", method, len(devices), 60.0, 3 * 10**9, "d1ge57", None, majority_accuracy=majority, twin=twin)
-    run.write_summary(summarise(rounds, tally, "completed"))
+    inputs = SummaryInputs(
+        "run", method, len(devices), 60.0, 3 * 10**9, "d1ge57", None, majority_accuracy=majority, twin=twin
+    )
+    run.write_summary(summarise(rounds, inputs, "completed"))
     return run
 
 

@@ -8,14 +8,14 @@ import pytest
 from fedray.analysis import fidelity
 from fedray.display import fidelity_tables
 from fedray.errors import UserError
-from fedray.results import Enforced, Enforcement, RunDirectory, TrainedDeviceRecord, summarise
-from tests.results.test_results import DEVICE, TALLY, a_round
+from fedray.results import MeasuredPhases, RunDirectory, TrainedDeviceRecord, WallClockStats, summarise
+from tests.results.test_results import DEVICE, INPUTS, a_round
 
-EXACT = Enforced(2.0, 1.0, 3.0, 6.0, 0, 5000)  # what DEVICE was planned to take
+EXACT = MeasuredPhases(2.0, 1.0, 3.0, 6.0, 0, 5000)  # what DEVICE was planned to take
 
 
 def both(
-    folder: Path, enforced: dict[tuple[int, int], Enforced], lengths: tuple[float, float], digest: str = "abc"
+    folder: Path, enforced: dict[tuple[int, int], MeasuredPhases], lengths: tuple[float, float], digest: str = "abc"
 ) -> tuple[RunDirectory, RunDirectory]:
     """A run under each clock; devices not in `enforced` take what was planned, in rounds of 10 s."""
     virtual, wall = RunDirectory(folder / "virtual"), RunDirectory(folder / "wall")
@@ -24,7 +24,7 @@ def both(
         rounds = [a_round(1, 0.4), a_round(2, 0.5)]
         if directory is wall:
             overloads = [sum(one.overloads for (of, _), one in enforced.items() if of == number) for number in (1, 2)]
-            forced = [Enforcement(1.5 * n, lengths[n - 1], overloads[n - 1]) for n in (1, 2)]
+            forced = [WallClockStats(1.5 * n, lengths[n - 1], overloads[n - 1]) for n in (1, 2)]
             rounds = [replace(record, enforcement=mine) for record, mine in zip(rounds, forced, strict=True)]
         for record in rounds:
             directory.append_round(record)
@@ -41,8 +41,8 @@ def both(
                 for device in (0, 1, 2)
             ]
             directory.append_devices(lines, 3)
-        tally = TALLY if directory is virtual else replace(TALLY, result_digest=digest)
-        directory.write_summary(summarise(rounds, tally, "completed"))
+        inputs = INPUTS if directory is virtual else replace(INPUTS, result_digest=digest)
+        directory.write_summary(summarise(rounds, inputs, "completed"))
     return virtual, wall
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fedray.analysis import Criteria
 from fedray.analysis.report.gantt import MOST_ROWS
-from fedray.results import Tally, TrainedDeviceRecord, summarise
+from fedray.results import SummaryInputs, TrainedDeviceRecord, summarise
 from fedray.results.divergence import label_divergence
 from fedray.results.thinning import evenly
 from tests.analysis.pages import a_device, a_round, a_run, numbers, read, spent
@@ -131,7 +131,7 @@ def test_heat_maps_show_every_devices_depth_rank_and_quantised_layers(tmp_path: 
         present = [a_device(i, quantised_layers=2 * (i == 2)) for i in range(3) if i != absent]
         run.append_devices([TrainedDeviceRecord(number, one, None, None) for one in present], 3)
         run.append_round(a_round(number, 3))
-    run.write_summary(summarise(run.rounds(), Tally("run", "legend", 3, 1.0, 1, "d", None), "completed"))
+    run.write_summary(summarise(run.rounds(), SummaryInputs("run", "legend", 3, 1.0, 1, "d", None), "completed"))
     page = read([run])
     depth = page.figure("Depth (").views[0]["data"][0]
     assert depth["y"] == ["device 0", "device 2", "device 1"] or depth["y"] == ["device 1", "device 0", "device 2"]

@@ -170,7 +170,7 @@ def test_flops_and_bytes_agree_with_torch(depth, scenario) -> None:
     spec = AdapterSpec((8,) * 6, tuple(range(6)), 2.0)
     mine = spec.deepest(depth)
     model = AdaptedModel(load_weights(build(backbone.recipe), backbone.weights()), backbone.shape, spec)
-    model.take_up(mine, np.zeros(layout_of(backbone.shape, mine).size, np.float32))
+    model.load_adapter(mine, np.zeros(layout_of(backbone.shape, mine).size, np.float32))
     ids = torch.randint(1000, 2000, (4, 32))
     batch = Batch({"input_ids": ids, "attention_mask": torch.ones_like(ids)}, torch.zeros(4, dtype=torch.int64))
     with MovedBytes() as moved, FlopCounterMode(display=False) as counter:

@@ -29,8 +29,8 @@ def tokens(backbone: Backbone) -> Tokens:
     return tokenise(Texts(WORDS * 5, None, labels, None), backbone.tokenizer(), 32)
 
 
-def train(model, spec, values, tokens, batches, optimiser, train_head, **words) -> trainer.Trained:
-    """Train a spec as device 0's assignment; `words` are the assignment's quantisation or duty."""
+def train(model, spec, values, tokens, batches, optimiser, train_head, **words) -> trainer.LocalResult:
+    """Train a spec as device 0's assignment; `words` are the assignment's quantisation or hook."""
     given = Assignment(0, 0, spec, len(batches), 1, **words)
     return trainer.train(model, given, values, tokens, batches, optimiser, train_head, np.random.default_rng(0))
 

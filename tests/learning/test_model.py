@@ -63,7 +63,7 @@ def test_hosts_of_a_node_share_one_copy_of_the_weights(backbone) -> None:
 def test_nothing_below_the_depth_is_part_of_the_graph(model, backbone, tokens) -> None:
     """The lower LoRA gets no gradient, and the first tensor that needs one enters at the lowest trained layer."""
     spec = SPEC.deepest(1)
-    model.take_up(spec, values_of(backbone, spec))
+    model.load_adapter(spec, values_of(backbone, spec))
     batch = tokens.batch(np.arange(4))
     seen = {}
     layers = model.peft.get_submodule(f"base_model.model.{backbone.shape.layer_prefix}")
@@ -79,7 +79,7 @@ def test_depth_one_keeps_clearly_less_for_backward_than_full_depth(model, backbo
     """Oracle: torch's own saved tensors, by unique storage."""
 
     def saved(spec: AdapterSpec) -> int:
-        model.take_up(spec, values_of(backbone, spec))
+        model.load_adapter(spec, values_of(backbone, spec))
         storages = {}
 
         def pack(tensor):
@@ -129,7 +129,7 @@ def test_a_frozen_head_stays(model, backbone, tokens) -> None:
 def test_a_fresh_adapter_leaves_the_backbone_as_it_is(model, backbone, tokens) -> None:
     """Oracle: the classifier without peft, with the same head."""
     values = values_of(backbone, SPEC)
-    layout = model.take_up(SPEC, values)
+    layout = model.load_adapter(SPEC, values)
     plain = load_classifier(backbone.location, 3)
     with torch.no_grad():
         for name, parameter in head_state(plain).items():
@@ -141,7 +141,7 @@ def test_a_fresh_adapter_leaves_the_backbone_as_it_is(model, backbone, tokens) -
 
 
 def test_an_examples_score_does_not_depend_on_its_company(model, backbone, tokens) -> None:
-    model.take_up(SPEC, values_of(backbone, SPEC))
+    model.load_adapter(SPEC, values_of(backbone, SPEC))
     whole = combine([evaluate_block(model, tokens, np.arange(20))], tokens.labels, 3)
     parts = combine(
         [evaluate_block(model, tokens, part) for part in (np.arange(5), np.arange(5, 20))], tokens.labels, 3
@@ -152,7 +152,7 @@ def test_an_examples_score_does_not_depend_on_its_company(model, backbone, token
 
 def test_a_saved_adapter_loads_with_peft_and_scores_the_same(model, backbone, tokens, tmp_path: Path) -> None:
     trained = train(model, SPEC, values_of(backbone, SPEC), tokens, batches(), Optimiser(), train_head=True)
-    model.take_up(SPEC, trained.values)
+    model.load_adapter(SPEC, trained.values)
     model.save(tmp_path / "adapter", backbone.location)
     loaded = PeftModel.from_pretrained(load_classifier(backbone.location, 3), tmp_path / "adapter")
     batch = tokens.batch(np.arange(20))
@@ -212,7 +212,7 @@ def test_every_promised_architecture_trains_and_reloads(
     model.save(tmp_path / "adapter", backbone.location)
     again = PeftModel.from_pretrained(load_classifier(backbone.location, 3, pooling), tmp_path / "adapter").eval()
     batch = some.batch(np.arange(4))
-    model.take_up(spec, model.values(model.layout))
+    model.load_adapter(spec, model.values(model.layout))
     with torch.inference_mode():
         assert torch.allclose(again(**batch.inputs).logits, model.logits(batch), atol=1e-6)
 

@@ -11,7 +11,7 @@ from fedray.learning.adapted import AdaptedModel
 from fedray.learning.backbone import Backbone
 from fedray.learning.classifier import build, load_weights
 from fedray.learning.quantisation import Packed, QuantisedActivations, Quantiser
-from fedray.learning.saved import held_bytes
+from fedray.learning.saved_tensors import held_bytes
 from fedray.learning.tokens import Batch, Tokens
 from tests.learning.test_quantisation import seeded
 
@@ -30,7 +30,7 @@ def model(backbone: Backbone) -> AdaptedModel:
     rng = np.random.default_rng(0)
     size = layout_of(backbone.shape, SPEC).size
     start = initial_values(layout_of(backbone.shape, SPEC), 0)
-    model.take_up(SPEC, (start + rng.normal(0, 0.01, size)).astype(np.float32))  # a B of zeros stops A's gradients
+    model.load_adapter(SPEC, (start + rng.normal(0, 0.01, size)).astype(np.float32))  # a B of zeros stops A's gradients
     return model
 
 

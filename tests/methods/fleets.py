@@ -54,8 +54,8 @@ def reports(draw, plan) -> list[DeviceReport]:
 
 
 def _measured(assignment, rng) -> tuple[float, ...]:
-    duty = type(assignment.duty).__name__
-    wanted = {"GradientNorms": assignment.spec.depth, "TailDecay": 2}.get(duty, 0)
+    hook = type(assignment.hook).__name__
+    wanted = {"GradientNorms": assignment.spec.depth, "TailDecay": 2}.get(hook, 0)
     return tuple(rng.uniform(0, 1, wanted).tolist())
 
 

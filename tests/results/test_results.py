@@ -13,7 +13,7 @@ from fedray.results import (
     DeviceRecord,
     RoundRecord,
     RunDirectory,
-    Tally,
+    SummaryInputs,
     TrainedDeviceRecord,
     reached,
     result_digest,
@@ -95,7 +95,7 @@ def a_round(number: int, accuracy: float | None, seconds: float = 10.0, score: f
 
 
 ROUNDS = [a_round(1, 0.4), a_round(2, None), a_round(3, 0.7), a_round(4, 0.6)]
-TALLY = Tally("run-1", "fedit", 8, 12.5, 1000, "abc", 0.65)
+INPUTS = SummaryInputs("run-1", "fedit", 8, 12.5, 1000, "abc", 0.65)
 DEVICE = DeviceRecord(3, "jetson-tx2", "MAXN", 0, 2, (5, 7), 0, 1.0, 2.0, 3.0, 4.0, 10, 20, 30, 40, 5.0, True)
 
 
@@ -104,12 +104,12 @@ def a_run(folder: Path, rounds: list[RoundRecord] = ROUNDS) -> RunDirectory:
     directory.create("schema_version: 1\n")
     for record in rounds:
         directory.append_round(record)
-    directory.write_summary(summarise(rounds, TALLY, "completed"))
+    directory.write_summary(summarise(rounds, INPUTS, "completed"))
     return directory
 
 
 def test_a_summary_by_hand() -> None:
-    summary = summarise(ROUNDS, TALLY, "completed")
+    summary = summarise(ROUNDS, INPUTS, "completed")
     assert (summary.final_accuracy, summary.best_accuracy, summary.emulated_seconds) == (0.6, 0.7, 40.0)
     assert (summary.bytes_up, summary.bytes_down, summary.energy_joules) == (400, 200, 20.0)
     assert (summary.mean_waiting_seconds, summary.updates_rejected) == (5.0, 2)
@@ -118,7 +118,7 @@ def test_a_summary_by_hand() -> None:
 
 def test_the_best_round_is_that_of_the_best_score_not_of_the_best_test_accuracy() -> None:
     rounds = [a_round(1, 0.9, score=0.5), a_round(2, 0.6, score=0.8), a_round(3, 0.7, score=0.8)]
-    summary = summarise(rounds, TALLY, "completed")
+    summary = summarise(rounds, INPUTS, "completed")
     assert (summary.best_round, summary.best_score, summary.best_accuracy) == (2, 0.8, 0.6)
     assert (summary.final_score, summary.final_accuracy) == (0.8, 0.7)
 
@@ -140,7 +140,7 @@ def test_device_accuracy_by_hand() -> None:
 
 
 def test_a_run_without_rounds_or_accuracy_has_a_summary() -> None:
-    summary = summarise([], replace(TALLY, target=None), "stopped")
+    summary = summarise([], replace(INPUTS, target=None), "stopped")
     assert (summary.final_accuracy, summary.emulated_seconds, summary.target) == (None, 0.0, None)
 
 
@@ -162,7 +162,7 @@ def test_the_files_have_the_keys_of_the_design(tmp_path: Path) -> None:
         "device_accuracy",
     ]
     assert directory.rounds() == ROUNDS
-    assert directory.summary() == summarise(ROUNDS, TALLY, "completed")
+    assert directory.summary() == summarise(ROUNDS, INPUTS, "completed")
 
 
 def test_what_lies_past_the_checkpoint_is_forgotten(tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def test_a_buffer_weighs_updates_alike_or_by_examples(small_scenario: Path) -> N
     for weights, word in ((False, "uniform"), (True, "examples")):
         schedule = f"training.schedule={{kind: buffered, buffer: 6, weights: {word}}}"
         experiment = prepare(load_scenario(small_scenario, ("method={name: fedit, rank: 4}", schedule)))
-        method, fleet_state = experiment.method(), experiment.fleet.first_state()
+        method, fleet_state = experiment.build_method(), experiment.fleet.first_state()
         plan = experiment.planned(method, experiment.view(1, fleet_state, []))
         pace = aggregation_schedule(experiment.scenario.training.schedule, method)
         state = ServerState(method.adapter(), np.zeros(0, np.float32))

@@ -75,7 +75,7 @@ def test_a_methods_multiplier_is_for_the_lora_rate_alone(small_scenario: Path) -
     rates = "training.optimiser={learning_rate: 0.002, head_learning_rate: 0.03}"
     method = "method={name: fedsvd, rank: 4, learning_rate_multiplier: 3.0}"
     experiment = prepare(load_scenario(small_scenario, [method, rates]))
-    assets = experiment.assets(experiment.method().adapter())
+    assets = experiment.assets(experiment.build_method().adapter())
     assert assets is not None
     assert (assets.optimiser.learning_rate, assets.optimiser.head_learning_rate) == (pytest.approx(0.006), 0.03)
     assert experiment.scenario.training.optimiser.learning_rate == 0.002

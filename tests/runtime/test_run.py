@@ -115,7 +115,7 @@ def test_the_saved_adapter_reproduces_the_reported_accuracy(run, small_scenario:
     summary = run()
     experiment = prepare(load_scenario(small_scenario))
     backbone, data = experiment.backbone, experiment.data
-    method = experiment.method()
+    method = experiment.build_method()
     loaded = PeftModel.from_pretrained(load_classifier(backbone.location, 3), tmp_path / "run" / "adapter")
     judge = AdaptedModel(load_classifier(backbone.location, 3), backbone.shape, method.adapter())
     judge.peft = loaded

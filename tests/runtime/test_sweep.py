@@ -15,7 +15,16 @@ from rich.console import Console
 
 from fedray.display import SweepDisplay
 from fedray.errors import RunFailedError, RunInterruptedError, UserError
-from fedray.results import Progress, RoundRecord, RunDirectory, Summary, SweepDirectory, SweepRecord, Tally, summarise
+from fedray.results import (
+    Progress,
+    RoundRecord,
+    RunDirectory,
+    Summary,
+    SummaryInputs,
+    SweepDirectory,
+    SweepRecord,
+    summarise,
+)
 from fedray.runtime import batch, driver, sweep
 from fedray.runtime.batch import SweptRun
 from fedray.runtime.checkpoint import Checkpoint, save_checkpoint
@@ -144,7 +153,7 @@ def a_complete_cell(scenario: Path, folder: Path) -> RunDirectory:
     cell.create(experiment.loaded.to_yaml())
     checkpoint = Checkpoint(
         round=2,
-        spec=experiment.method().adapter(),
+        spec=experiment.build_method().adapter(),
         values=np.zeros(1, np.float32),
         heads=None,
         charge=experiment.fleet.first_state().charge,
@@ -155,7 +164,7 @@ def a_complete_cell(scenario: Path, folder: Path) -> RunDirectory:
         fingerprint=experiment.fingerprint,
     )
     save_checkpoint(cell.checkpoint, checkpoint)
-    cell.write_summary(summarise([], Tally(cell.run_id, "fedit", 4, 1.0, 1, "d", None), "completed"))
+    cell.write_summary(summarise([], SummaryInputs(cell.run_id, "fedit", 4, 1.0, 1, "d", None), "completed"))
     SweepDirectory(folder).write(SweepRecord(2, {"method.rank": [1]}, [1], [cell.run_id]))
     return cell
 

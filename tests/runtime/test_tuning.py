@@ -16,7 +16,7 @@ from rich.console import Console
 
 from fedray.display import TuningDisplay, tuning_notes
 from fedray.errors import RunFailedError, RunInterruptedError, UserError
-from fedray.results import RoundRecord, RunDirectory, Summary, Tally, summarise
+from fedray.results import RoundRecord, RunDirectory, Summary, SummaryInputs, summarise
 from fedray.results.tuning_record import TuningRecord
 from fedray.runtime import batch, tuning
 from fedray.runtime.batch import SweptRun
@@ -76,7 +76,7 @@ def stand_in(
         watcher.completed(record)
     checkpoint = Checkpoint(
         round=until,
-        spec=experiment.method().adapter(),
+        spec=experiment.build_method().adapter(),
         values=np.zeros(1, np.float32),
         heads=None,
         charge=experiment.fleet.first_state().charge,
@@ -87,8 +87,8 @@ def stand_in(
         fingerprint=experiment.fingerprint,
     )
     save_checkpoint(directory.checkpoint, checkpoint)
-    tally = Tally(directory.run_id, "fedit", 6, 1.0, 1, "d", None)
-    summary = summarise(directory.rounds(), tally, "completed" if until == scenario.training.rounds else "stopped")
+    inputs = SummaryInputs(directory.run_id, "fedit", 6, 1.0, 1, "d", None)
+    summary = summarise(directory.rounds(), inputs, "completed" if until == scenario.training.rounds else "stopped")
     directory.write_summary(summary)
     return summary
 

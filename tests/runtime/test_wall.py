@@ -63,7 +63,7 @@ def test_memory_is_measured_and_more_than_a_device_has_refuses_its_update(
     lines = lines_of(tmp_path / "measured")
     assert all(line["enforced"]["memory_bytes"] < line["memory_bytes"] for line in lines)  # priced as padded
     experiment = prepare(load_scenario(small_scenario))
-    method = experiment.method()
+    method = experiment.build_method()
     plan = method.plan(experiment.view(1, experiment.fleet.first_state(), ()))
     first, second = plan.assignments[:2]
     with shared_session(ray_address):

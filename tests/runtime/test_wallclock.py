@@ -9,7 +9,7 @@ import pytest
 from fedray.costs.machine import MachineSpeed
 from fedray.emulation import Outcome
 from fedray.learning.calibration import Calibration
-from fedray.results import Enforced
+from fedray.results import MeasuredPhases
 from fedray.runtime.experiment import Experiment, prepare
 from fedray.runtime.wallclock import WallClock, WallClockPlan, really_priced
 from fedray.scenario import load_scenario
@@ -25,7 +25,7 @@ def experiment_of(small_scenario: Path, *settings: str) -> Experiment:
 
 def first_round(experiment: Experiment):
     fleet_state = experiment.fleet.first_state()
-    plan = experiment.method().plan(experiment.view(1, fleet_state, ()))
+    plan = experiment.build_method().plan(experiment.view(1, fleet_state, ()))
     return plan, experiment.schedule(1, plan, fleet_state)
 
 
@@ -81,7 +81,7 @@ def test_a_given_dilation_is_taken_and_a_stand_in_is_not_weighed(small_scenario:
 
 
 def test_a_round_lasts_as_long_as_its_last_device() -> None:
-    enforced = {3: Enforced(1.0, 2.0, 1.0, 4.0, 1, 0), 5: Enforced(1.0, 5.0, 1.5, 7.5, 2, 0)}
+    enforced = {3: MeasuredPhases(1.0, 2.0, 1.0, 4.0, 1, 0), 5: MeasuredPhases(1.0, 5.0, 1.5, 7.5, 2, 0)}
     outcome = WallClockPlan(2.0, 9.0, {}).outcome(enforced)
     assert (outcome.dilation, outcome.round_seconds, outcome.overloads) == (2.0, 7.5, 3)
     assert WallClockPlan(2.0, 9.0, {}).outcome({}).round_seconds == 0.0

@@ -31,7 +31,7 @@ IN_NO_TIME = PhaseTargets(0.05, 0.1, 0.05, inf, 1e12)
 def assets(two_layers: Path) -> TrainingAssets:
     settings = [f"model.backbone={two_layers}", "task.max_length=32", "fleet.groups=[{profile: jetson-tx2, count: 3}]"]
     experiment = prepare(load_scenario(None, [*settings, "training.batch_size=4", "method={name: legend, rank: 4}"]))
-    assets = experiment.assets(experiment.method().adapter())
+    assets = experiment.assets(experiment.build_method().adapter())
     assert assets is not None
     return assets
 

@@ -38,7 +38,7 @@ class Exact:
         return self.tensor
 
 
-class Ledger:
+class SavedTensors:
     """What autograd holds now: exact tensors and packed memory, by weak references, so that the graph alone owns it."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class Ledger:
 class Packing(Protocol):
     """Hooks into layers that keep some of what they save packed, and say what they hold."""
 
-    ledger: Ledger
+    saved_tensors: SavedTensors
 
     def __enter__(self) -> object: ...
 
@@ -63,7 +63,7 @@ class Packing(Protocol):
     ) -> None: ...
 
 
-class Holdings:
+class MeasureSaved:
     """Around one forward pass: what its saved tensors hold, by unique storage, with codes, minima and steps.
 
     Parameters and buffers, which would be there anyway, are not counted. `quantised`, if given, is entered with it.
@@ -72,10 +72,10 @@ class Holdings:
     def __init__(self, parameters: Iterable[torch.Tensor], quantised: Packing | None = None) -> None:
         self._parameters = storages(parameters)
         self._quantised = quantised
-        self._outside = Ledger()
+        self._outside = SavedTensors()
         self._hooks = saved_tensors_hooks(self._outside.keep, restored)
 
-    def __enter__(self) -> "Holdings":
+    def __enter__(self) -> "MeasureSaved":
         self._hooks.__enter__()
         if self._quantised is not None:
             self._quantised.__enter__()
@@ -91,10 +91,10 @@ class Holdings:
     @property
     def nbytes(self) -> int:
         """What is held now; ask before backward, while the graph lives, so that no storage is counted twice."""
-        ledgers = [self._outside, self._quantised.ledger] if self._quantised else [self._outside]
-        kept = [exact.tensor.untyped_storage() for ledger in ledgers for exact in ledger.exact]
+        records = [self._outside, self._quantised.saved_tensors] if self._quantised else [self._outside]
+        kept = [exact.tensor.untyped_storage() for record in records for exact in record.exact]
         kept_bytes = {storage.data_ptr(): storage.nbytes() for storage in kept}
-        packed = sum(packed.nbytes for ledger in ledgers for packed in ledger.packed)
+        packed = sum(packed.nbytes for record in records for packed in record.packed)
         return packed + sum(size for pointer, size in kept_bytes.items() if pointer not in self._parameters)
 
 
@@ -104,9 +104,9 @@ def held_bytes(
     quantised: Packing | None = None,
 ) -> int:
     """Bytes that saved tensors hold when a forward pass is over."""
-    with Holdings(parameters, quantised) as holdings:
+    with MeasureSaved(parameters, quantised) as kept_tensors:
         output = forward()
-    kept = holdings.nbytes
+    kept = kept_tensors.nbytes
     del output  # not before: the graph has to live until then
     return kept
 

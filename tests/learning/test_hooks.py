@@ -13,10 +13,10 @@ from fedray.costs import Pricing
 from fedray.learning.adapted import AdaptedModel
 from fedray.learning.batches import draw_batches
 from fedray.learning.classifier import build, load_classifier, load_weights
-from fedray.learning.duties import dutiful
+from fedray.learning.hooks import hook_for
 from fedray.learning.local_trainer import LocalTrainer, TrainingAssets
 from fedray.learning.quantisation import QuantisedActivations, Quantiser
-from fedray.learning.saved import held_bytes
+from fedray.learning.saved_tensors import held_bytes
 from fedray.protocol import Assignment, GradientNorms, Quantisation, TailDecay, TripletSelection
 from fedray.scenario.schema import Optimiser
 from fedray.seeds import Purpose, generator
@@ -43,11 +43,11 @@ def logits(model: AdaptedModel, tokens) -> torch.Tensor:
 def test_an_svd_adapter_starts_as_the_backbone_and_learns(backbone, tokens) -> None:
     model = a_model(backbone, SVD)
     values = start(backbone, SVD)
-    model.take_up(SVD, values)
+    model.load_adapter(SVD, values)
     bare = a_model(backbone, LORA)
     plain = start(backbone, LORA)
     plain[: layout_of(backbone.shape, LORA).lora_size] = 0
-    bare.take_up(LORA, plain)
+    bare.load_adapter(LORA, plain)
     assert torch.equal(logits(model, tokens), logits(bare, tokens))
     trained = train(model, SVD, values, tokens, batches(), Optimiser(), True)
     layout = layout_of(backbone.shape, SVD)
@@ -59,11 +59,11 @@ def test_an_svd_adapter_is_saved_as_lora_with_the_same_logits(backbone, tokens, 
     """Of uneven ranks, with a layer and a module pruned away: peft must load exactly what was evaluated."""
     model = a_model(backbone, SVD)
     trained = train(model, UNEVEN, start(backbone, UNEVEN), tokens, batches(), Optimiser(), True)
-    model.take_up(UNEVEN, trained.values)
+    model.load_adapter(UNEVEN, trained.values)
     judged = logits(model, tokens)
     spec, values = as_lora(backbone.shape, UNEVEN, trained.values)
     plain = a_model(backbone, spec)
-    plain.take_up(spec, values)
+    plain.load_adapter(spec, values)
     assert torch.equal(logits(plain, tokens), judged)
     plain.save(tmp_path / "adapter", backbone.location)
     loaded = PeftModel.from_pretrained(load_classifier(backbone.location, 3), tmp_path / "adapter")
@@ -76,7 +76,7 @@ def test_an_svd_adapter_is_saved_as_lora_with_the_same_logits(backbone, tokens, 
 def test_a_pruned_module_is_in_no_forward_no_gradient_and_no_optimiser(backbone, tokens) -> None:
     model = a_model(backbone, SVD)
     spec = AdapterSpec.of_modules(((0, 0), (3, 0)), 2.0, "svd")
-    model.take_up(spec, start(backbone, spec))
+    model.load_adapter(spec, start(backbone, spec))
     held = [path for path, module in model.switches.items() if not module.disable_adapters]
     assert len(held) == 1
     assert held[0].endswith("layer.1.attention.self.query")
@@ -94,8 +94,8 @@ def test_a_pruned_module_is_in_no_forward_no_gradient_and_no_optimiser(backbone,
 def test_gradient_norms_are_those_of_the_layers(backbone, tokens) -> None:
     model = a_model(backbone, LORA)
     values = start(backbone, LORA, seed=3)
-    measured = train(model, LORA, values, tokens, batches(1), Optimiser(), True, duty=GradientNorms()).measured
-    model.take_up(LORA, values)
+    measured = train(model, LORA, values, tokens, batches(1), Optimiser(), True, hook=GradientNorms()).measured
+    model.load_adapter(LORA, values)
     batch = tokens.batch(batches(1)[0])
     torch.nn.functional.cross_entropy(model.logits(batch), batch.labels).backward()
     expected = [0.0, 0.0]
@@ -120,7 +120,7 @@ def test_the_tail_decays_and_its_size_is_reported(backbone, tokens) -> None:
         )
 
     def after(strength: float):
-        return train(model, LORA, values, tokens, batches(4), Optimiser(), True, duty=TailDecay(3, strength))
+        return train(model, LORA, values, tokens, batches(4), Optimiser(), True, hook=TailDecay(3, strength))
 
     free, pressed = after(0.0), after(1.0)
     assert pressed.measured == pytest.approx((tail(values), tail(pressed.values)), rel=1e-4)
@@ -134,8 +134,8 @@ def test_importance_is_adaloras(backbone, tokens) -> None:
     """The definitions written out over recorded weights and gradients, one module and step at a time."""
     model = a_model(backbone, SVD)
     values = np.random.default_rng(1).normal(0, 0.05, layout_of(backbone.shape, SVD).size).astype(np.float32)
-    layout = model.take_up(SVD, values)
-    device = dutiful(TripletSelection(5, 0.0, 0.85), model, layout)
+    layout = model.load_adapter(SVD, values)
+    device = hook_for(TripletSelection(5, 0.0, 0.85), model, layout)
     recorded: list[dict] = []
     optimiser = torch.optim.AdamW(model.trainable()[0], lr=1e-2)
     for indices in batches(3):
@@ -176,7 +176,7 @@ def test_importance_is_adaloras(backbone, tokens) -> None:
 def test_the_orthogonality_penalty_pulls_towards_orthogonal_factors(backbone, tokens) -> None:
     model = a_model(backbone, SVD)
     values = start(backbone, SVD)
-    model.take_up(SVD, values)
+    model.load_adapter(SVD, values)
     layout = layout_of(backbone.shape, SVD)
     rows = [
         layout.tensor(values, e) if e.factor == "A" else layout.tensor(values, e).T
@@ -184,16 +184,16 @@ def test_the_orthogonality_penalty_pulls_towards_orthogonal_factors(backbone, to
         if e.factor in "AB"
     ]
     expected = 0.1 * np.mean([np.linalg.norm(row @ row.T - np.eye(4)) for row in rows])
-    penalty = dutiful(TripletSelection(5, 0.1, 0.85), model, layout).penalty()
+    penalty = hook_for(TripletSelection(5, 0.1, 0.85), model, layout).penalty()
     assert float(penalty.detach()) == pytest.approx(expected, rel=1e-5)
-    assert dutiful(TripletSelection(5, 0.0, 0.85), model, layout).penalty() is None
+    assert hook_for(TripletSelection(5, 0.0, 0.85), model, layout).penalty() is None
 
 
 @pytest.mark.parametrize("layers", [(0,), (1,), (0, 1)])
 def test_quantised_memory_is_priced_as_it_is_held(layers, backbone, tokens) -> None:
     """The formula's saving against bytes counted on the real layers."""
     model = a_model(backbone, LORA)
-    model.take_up(LORA, start(backbone, LORA))
+    model.load_adapter(LORA, start(backbone, LORA))
     batch = tokens.batch(np.arange(4))
     everything = [*model.peft.parameters(), *model.peft.buffers()]
     pricing = Pricing(backbone.shape, 4, batch.inputs["input_ids"].shape[1], "shared")

@@ -5,11 +5,11 @@ import torch
 
 from fedray.adapters import Layout
 from fedray.learning.adapted import AdaptedModel
-from fedray.protocol import Duty, GradientNorms, Selection, TailDecay, TripletSelection, Values
+from fedray.protocol import GradientNorms, LocalHook, Selection, TailDecay, TripletSelection, Values
 
 
-class Dutiful:
-    """A device in one local training. This one only trains; its subclasses do what a duty says."""
+class HookRunner:
+    """Runs a hook during one local training. This one does nothing; subclasses implement one hook each."""
 
     def __init__(self, model: AdaptedModel, layout: Layout) -> None:
         self.model = model
@@ -31,7 +31,7 @@ class Dutiful:
         return None
 
 
-class NormMeter(Dutiful):
+class NormMeter(HookRunner):
     """GradientNorms: the mean over steps of each trained layer's squared LoRA gradient norm."""
 
     def __init__(self, model: AdaptedModel, layout: Layout) -> None:
@@ -50,24 +50,24 @@ class NormMeter(Dutiful):
         return tuple(square / self.steps for square in self.squares.values())
 
 
-class TailTrainer(Dutiful):
+class TailTrainer(HookRunner):
     """TailDecay: the penalty on the tail, and its size before and after."""
 
-    def __init__(self, model: AdaptedModel, layout: Layout, duty: TailDecay) -> None:
+    def __init__(self, model: AdaptedModel, layout: Layout, hook: TailDecay) -> None:
         super().__init__(model, layout)
-        self.duty = duty
+        self.hook = hook
         with torch.no_grad():
             self.before = float(self._tail())
 
     def penalty(self) -> torch.Tensor:
-        return self.duty.strength * self._tail()
+        return self.hook.strength * self._tail()
 
     def measured(self) -> tuple[float, ...]:
         with torch.no_grad():
             return self.before, float(self._tail())
 
     def _tail(self) -> torch.Tensor:
-        keep, products = self.duty.keep, []
+        keep, products = self.hook.keep, []
         factors = {(entry.module, entry.factor): self.model.part(entry) for entry in self.lora}
         for module, factor in factors:
             if factor == "A":
@@ -76,29 +76,29 @@ class TailTrainer(Dutiful):
         return torch.stack(products).sum()
 
 
-class TripletSelector(Dutiful):
+class TripletSelector(HookRunner):
     """TripletSelection: AdaLoRA's importance of every triplet, moving averages over this training's steps alone.
 
     I = |w * gradient|; mean <- s * mean + (1 - s) * I; doubt <- s * doubt + (1 - s) * |I - mean|; a weight scores
     mean * doubt, a triplet the score of its E entry and the mean scores of its A row and its B column.
     """
 
-    def __init__(self, model: AdaptedModel, layout: Layout, duty: TripletSelection) -> None:
+    def __init__(self, model: AdaptedModel, layout: Layout, hook: TripletSelection) -> None:
         super().__init__(model, layout)
-        self.duty = duty
+        self.hook = hook
         self.averages = [(torch.zeros(entry.shape), torch.zeros(entry.shape)) for entry in self.lora]
 
     def penalty(self) -> torch.Tensor | None:
-        if not self.duty.orthogonality:
+        if not self.hook.orthogonality:
             return None
         rows = [self.model.part(e) if e.factor == "A" else self.model.part(e).T for e in self.lora if e.factor != "E"]
         grams = [part @ part.T for part in rows]
         distances = [torch.linalg.matrix_norm(gram - torch.eye(len(gram), device=gram.device)) for gram in grams]
-        return self.duty.orthogonality * torch.stack(distances).mean()
+        return self.hook.orthogonality * torch.stack(distances).mean()
 
     @torch.no_grad()
     def after_backward(self) -> None:
-        share = self.duty.smoothing
+        share = self.hook.smoothing
         for entry, (mean, doubt) in zip(self.lora, self.averages, strict=True):
             importance = (self.model.part(entry) * self.model.gradient(entry)).abs().cpu()
             mean.mul_(share).add_(importance, alpha=1 - share)
@@ -107,7 +107,7 @@ class TripletSelector(Dutiful):
     def selection(self) -> Selection:
         scores = self._scores()
         kept = np.zeros(len(scores), np.bool_)
-        kept[np.argsort(-scores, kind="stable")[: self.duty.keep]] = True
+        kept[np.argsort(-scores, kind="stable")[: self.hook.keep]] = True
         return Selection(kept, scores)
 
     def _scores(self) -> Values:
@@ -120,12 +120,12 @@ class TripletSelector(Dutiful):
         return torch.cat(list(by_module.values())).numpy()
 
 
-def dutiful(duty: Duty | None, model: AdaptedModel, layout: Layout) -> Dutiful:
-    """Who does this duty on a model that has taken up an adapter."""
-    if isinstance(duty, GradientNorms):
+def hook_for(hook: LocalHook | None, model: AdaptedModel, layout: Layout) -> HookRunner:
+    """The runner of a hook on a model with a loaded adapter."""
+    if isinstance(hook, GradientNorms):
         return NormMeter(model, layout)
-    if isinstance(duty, TailDecay):
-        return TailTrainer(model, layout, duty)
-    if isinstance(duty, TripletSelection):
-        return TripletSelector(model, layout, duty)
-    return Dutiful(model, layout)
+    if isinstance(hook, TailDecay):
+        return TailTrainer(model, layout, hook)
+    if isinstance(hook, TripletSelection):
+        return TripletSelector(model, layout, hook)
+    return HookRunner(model, layout)
