@@ -5,7 +5,7 @@ from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models import units
 
 from dashboards.page import Row, page
-from dashboards.panels import Column, Face, Query, lines, table
+from dashboards.panels import Column, PanelSpec, Query, lines, table
 from dashboards.xy import against
 
 RUN = '{run=~"$run"}'
@@ -25,7 +25,7 @@ def convergence() -> model.Dashboard:
                 "Accuracy",
                 (
                     lines(
-                        Face(
+                        PanelSpec(
                             "Accuracy against wall time",
                             "Share of the evaluated test examples that the global model gets right.",
                             units.PercentUnit,
@@ -35,11 +35,13 @@ def convergence() -> model.Dashboard:
                     .min(0)
                     .max(1),
                     lines(
-                        Face("Loss against wall time", "Mean cross-entropy of the global model on the same examples."),
+                        PanelSpec(
+                            "Loss against wall time", "Mean cross-entropy of the global model on the same examples."
+                        ),
                         Query(f"max by (run) (fedray_loss{RUN})"),
                     ),
                     against(
-                        Face(
+                        PanelSpec(
                             "Accuracy against emulated time",
                             "What the devices would have reached by then; a point is a scrape, a curve a run.",
                             units.PercentUnit,
@@ -52,7 +54,7 @@ def convergence() -> model.Dashboard:
                         y_title="Accuracy",
                     ),
                     against(
-                        Face(
+                        PanelSpec(
                             "Accuracy against traffic",
                             "What was reached with so many adapter bytes, up and down together.",
                             units.PercentUnit,
@@ -70,15 +72,17 @@ def convergence() -> model.Dashboard:
                 "Rounds",
                 (
                     lines(
-                        Face("Emulated time", "Time in the emulated world since the run began.", units.Seconds, 8),
+                        PanelSpec("Emulated time", "Time in the emulated world since the run began.", units.Seconds, 8),
                         Query(EMULATED),
                     ),
                     lines(
-                        Face("Length of a round", "Emulated duration of the last round.", units.Seconds, 8),
+                        PanelSpec("Length of a round", "Emulated duration of the last round.", units.Seconds, 8),
                         Query(f"max by (run) (fedray_round_seconds{RUN})"),
                     ),
                     lines(
-                        Face("Rounds done", "Rounds completed, of those the scenario asks for.", units.PercentUnit, 8),
+                        PanelSpec(
+                            "Rounds done", "Rounds completed, of those the scenario asks for.", units.PercentUnit, 8
+                        ),
                         Query(f"max by (run) (fedray_round{RUN} / fedray_rounds_planned{RUN})"),
                     )
                     .min(0)
@@ -97,7 +101,7 @@ def _runs() -> tables.Panel:
         return f"sum by (run, method) ({metric})"
 
     return table(
-        Face("Runs", "Where every chosen run stands now.", width=24, height=7),
+        PanelSpec("Runs", "Where every chosen run stands now.", width=24, height=7),
         (
             Column("accuracy", best(f"fedray_accuracy_ratio{RUN}"), units.PercentUnit, 1),
             Column("best in range", best(f"max_over_time(fedray_accuracy_ratio{RUN}[$__range])"), units.PercentUnit, 1),

@@ -9,7 +9,7 @@ from dashboards.page import Row, page
 from dashboards.panels import (
     AnyPanel,
     Column,
-    Face,
+    PanelSpec,
     Query,
     heat_rows,
     lines,
@@ -51,21 +51,21 @@ def _now() -> tuple[AnyPanel, ...]:
     waiting = colours.steps(colours.GREEN, (0.75, colours.ORANGE), (0.9, colours.VERMILION))
     return (
         number(
-            Face("Participants", "Devices planned in the last round.", width=6, height=4),
+            PanelSpec("Participants", "Devices planned in the last round.", width=6, height=4),
             Query(f"sum by (run) (fedray_participants{RUN})"),
         ),
         number(
-            Face("Drop-outs, 15 min", "Share of devices whose work came to nothing.", units.PercentUnit, 6, 4),
+            PanelSpec("Drop-outs, 15 min", "Share of devices whose work came to nothing.", units.PercentUnit, 6, 4),
             Query(f"run:fedray_dropouts:ratio15m{RUN}"),
             thresholds=ratio,
         ),
         number(
-            Face("Waiting", "Share of the last round that a device waited, in the mean.", units.PercentUnit, 6, 4),
+            PanelSpec("Waiting", "Share of the last round that a device waited, in the mean.", units.PercentUnit, 6, 4),
             Query(f"run:fedray_waiting:ratio{RUN}"),
             thresholds=waiting,
         ),
         number(
-            Face("Stragglers", f"The busiest device's seconds over the median's. {ABSENT}", "suffix:×", 6, 4),
+            PanelSpec("Stragglers", f"The busiest device's seconds over the median's. {ABSENT}", "suffix:×", 6, 4),
             Query(f"run:fedray_stragglers:ratio{RUN}"),
             thresholds=straggling,
         ),
@@ -75,25 +75,31 @@ def _now() -> tuple[AnyPanel, ...]:
 def _endings() -> tuple[AnyPanel, ...]:
     return (
         outcome_rows(
-            Face("How each device ended", f"How the last round ended for every device. {ABSENT}", width=24, height=22),
+            PanelSpec(
+                "How each device ended", f"How the last round ended for every device. {ABSENT}", width=24, height=22
+            ),
             Query(f"fedray_device_outcome{CHOSEN}", DEVICE),
             ROWS,
         ),
         stack(
-            Face("Did not finish", "Times a device did not finish a round since the run began, by how it ended."),
+            PanelSpec("Did not finish", "Times a device did not finish a round since the run began, by how it ended."),
             Query(f"sum by (run, outcome) (fedray_devices_dropped_total{RUN})", "{{run}} {{outcome}}"),
             tints=colours.OUTCOME_COLOURS,
         ),
         stack(
-            Face("Updates refused", "Updates that were refused as unsound since the run began, by what was wrong."),
+            PanelSpec(
+                "Updates refused", "Updates that were refused as unsound since the run began, by what was wrong."
+            ),
             Query(f"sum by (run, reason) (fedray_updates_rejected_total{RUN})", "{{run}} {{reason}}"),
         ),
         stack(
-            Face("Devices by profile", "Devices planned in the last round."),
+            PanelSpec("Devices by profile", "Devices planned in the last round."),
             Query(f"sum by (run, profile) (fedray_devices{CHOSEN})", "{{run}} {{profile}}"),
         ),
         lines(
-            Face("Time lost", "Seconds of devices spent on what came to nothing, since the run began.", units.Seconds),
+            PanelSpec(
+                "Time lost", "Seconds of devices spent on what came to nothing, since the run began.", units.Seconds
+            ),
             Query(f"sum by (run) (fedray_wasted_seconds_total{RUN})"),
         ),
     )
@@ -106,7 +112,7 @@ def _time() -> tuple[AnyPanel, ...]:
     times = f"sum by (run, profile) (fedray_phase_seconds_count{WAITING})"
     return (
         stack(
-            Face(
+            PanelSpec(
                 "A device's round",
                 "Mean seconds of each part of a round that a device finished, since runs began; chosen runs together.",
                 units.Seconds,
@@ -115,7 +121,7 @@ def _time() -> tuple[AnyPanel, ...]:
             tints=colours.PHASE_COLOURS,
         ),
         lines(
-            Face(
+            PanelSpec(
                 "Waiting by profile",
                 "Mean waiting of a round since the run began, for a fleet of any size.",
                 units.Seconds,
@@ -123,7 +129,7 @@ def _time() -> tuple[AnyPanel, ...]:
             Query(f"{mine} / ({times} > 0)", "{{run}} {{profile}}"),
         ),
         lines(
-            Face(
+            PanelSpec(
                 "Waiting of devices",
                 f"Least, median, nine tenths and longest waiting in the last round. {ABSENT}",
                 units.Seconds,
@@ -131,7 +137,9 @@ def _time() -> tuple[AnyPanel, ...]:
             *_spread("fedray_device_waiting_seconds"),
         ),
         ranking(
-            Face("Slowest devices", f"The ten that were busy for longest in their last round. {ABSENT}", units.Seconds),
+            PanelSpec(
+                "Slowest devices", f"The ten that were busy for longest in their last round. {ABSENT}", units.Seconds
+            ),
             Query(f"topk(10, fedray_device_busy_seconds{CHOSEN})", DEVICE),
         ),
     )
@@ -141,22 +149,24 @@ def _adapters() -> tuple[AnyPanel, ...]:
     mean = "{{run}} mean"
     return (
         heat_rows(
-            Face("LoRA depth", f"Layers that each device tunes; the darker, the more. {ABSENT}", height=22),
+            PanelSpec("LoRA depth", f"Layers that each device tunes; the darker, the more. {ABSENT}", height=22),
             Query(f"fedray_device_depth{CHOSEN}", DEVICE),
             ROWS,
         ),
         heat_rows(
-            Face("LoRA rank", f"Mean rank of each device's tuned layers; the darker, the larger. {ABSENT}", height=22),
+            PanelSpec(
+                "LoRA rank", f"Mean rank of each device's tuned layers; the darker, the larger. {ABSENT}", height=22
+            ),
             Query(f"fedray_device_rank{CHOSEN}", DEVICE),
             ROWS,
         ),
         lines(
-            Face("Depth by profile", "Mean LoRA depth of the last round, for a fleet of any size."),
+            PanelSpec("Depth by profile", "Mean LoRA depth of the last round, for a fleet of any size."),
             Query(f"avg by (run, profile) (fedray_profile_depth{CHOSEN})", "{{run}} {{profile}}"),
             Query(f"max by (run) (fedray_adapter_depth{RUN})", mean),
         ),
         lines(
-            Face("Rank by profile", "Mean LoRA rank of the last round's tuned layers, for a fleet of any size."),
+            PanelSpec("Rank by profile", "Mean LoRA rank of the last round's tuned layers, for a fleet of any size."),
             Query(f"avg by (run, profile) (fedray_profile_rank{CHOSEN})", "{{run}} {{profile}}"),
             Query(f"max by (run) (fedray_adapter_rank{RUN})", mean),
         ),
@@ -167,7 +177,7 @@ def _burdens() -> tuple[AnyPanel, ...]:
     room = colours.steps(colours.VERMILION, (0.0, colours.ORANGE), (0.1, colours.BLUE))
     return (
         lines(
-            Face(
+            PanelSpec(
                 "Memory headroom by profile",
                 f"Share of its memory that the tightest device of a profile had left; below 0 it failed. {ABSENT}",
                 units.PercentUnit,
@@ -175,7 +185,7 @@ def _burdens() -> tuple[AnyPanel, ...]:
             Query(f"1 - max by (run, profile) (fedray_device_memory_ratio{CHOSEN})", "{{run}} {{profile}}"),
         ),
         ranking(
-            Face(
+            PanelSpec(
                 "Tightest devices",
                 f"The ten with the least memory left in their last round. {ABSENT}",
                 units.PercentUnit,
@@ -184,19 +194,21 @@ def _burdens() -> tuple[AnyPanel, ...]:
             thresholds=room,
         ),
         stack(
-            Face("Energy by profile", "Joules of compute and radio since the run began.", "joule", 8),
+            PanelSpec("Energy by profile", "Joules of compute and radio since the run began.", "joule", 8),
             Query(f"sum by (run, profile) (fedray_energy_joules_total{CHOSEN})", "{{run}} {{profile}}"),
         ),
         lines(
-            Face("Energy lost", "Joules of work that came to nothing, since the run began.", "joule", 8),
+            PanelSpec("Energy lost", "Joules of work that came to nothing, since the run began.", "joule", 8),
             Query(f"sum by (run) (fedray_wasted_joules_total{RUN})"),
         ),
         ranking(
-            Face("Hungriest devices", f"The ten that spent the most energy in their last round. {ABSENT}", "joule", 8),
+            PanelSpec(
+                "Hungriest devices", f"The ten that spent the most energy in their last round. {ABSENT}", "joule", 8
+            ),
             Query(f"topk(10, fedray_device_energy_joules{CHOSEN})", DEVICE),
         ),
         lines(
-            Face(
+            PanelSpec(
                 "Training loss of devices",
                 f"Least, median, nine tenths and largest in the last round. {ABSENT}",
                 width=24,
@@ -219,7 +231,9 @@ def _devices() -> tables.Panel:
         return f"max by (run, device, profile) (fedray_device_{metric}{CHOSEN})"
 
     panel = table(
-        Face("Devices", f"Every device's last round; sort and filter by any column. {ABSENT}", width=24, height=16),
+        PanelSpec(
+            "Devices", f"Every device's last round; sort and filter by any column. {ABSENT}", width=24, height=16
+        ),
         (
             Column("outcome", mine("outcome")),
             Column("depth", mine("depth")),

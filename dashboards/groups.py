@@ -3,7 +3,7 @@
 from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards.page import Row, page
-from dashboards.panels import AnyPanel, Face, Query, lines, number, ranking, stack
+from dashboards.panels import AnyPanel, PanelSpec, Query, lines, number, ranking, stack
 
 RUN = '{run=~"$run"}'
 GROUP = "{{run}} group {{group}}"
@@ -25,15 +25,15 @@ def _now() -> tuple[AnyPanel, ...]:
     weighted = f"fedray_group_label_divergence_nats{RUN} * fedray_group_devices{RUN}"
     return (
         number(
-            Face("Groups", "Groups of the last round.", width=8, height=4),
+            PanelSpec("Groups", "Groups of the last round.", width=8, height=4),
             Query(f"max by (run) (fedray_groups{RUN})"),
         ),
         number(
-            Face("Mean divergence", f"Of groups' label mixes from the fleet's, by devices. {LABELS}", NATS, 8, 4),
+            PanelSpec("Mean divergence", f"Of groups' label mixes from the fleet's, by devices. {LABELS}", NATS, 8, 4),
             Query(f"sum by (run) ({weighted}) / sum by (run) (fedray_group_devices{RUN})"),
         ),
         number(
-            Face(
+            PanelSpec(
                 "Largest over smallest",
                 f"Devices of the largest group over those of the smallest. {ABSENT}",
                 "suffix:×",
@@ -48,11 +48,11 @@ def _now() -> tuple[AnyPanel, ...]:
 def _sizes() -> tuple[AnyPanel, ...]:
     return (
         stack(
-            Face("Devices of each group", f"In the last round. {ABSENT}"),
+            PanelSpec("Devices of each group", f"In the last round. {ABSENT}"),
             Query(f"max by (run, group) (fedray_group_devices{RUN})", GROUP),
         ),
         lines(
-            Face("Aggregations inside each group", f"Before the global one of the last round. {ABSENT}"),
+            PanelSpec("Aggregations inside each group", f"Before the global one of the last round. {ABSENT}"),
             Query(f"max by (run, group) (fedray_group_inner_rounds{RUN})", GROUP),
         ).min(0),
     )
@@ -62,7 +62,7 @@ def _labels() -> tuple[AnyPanel, ...]:
     divergence = f"max by (run, group) (fedray_group_label_divergence_nats{RUN})"
     return (
         lines(
-            Face(
+            PanelSpec(
                 "Divergence of each group",
                 f"Kullback-Leibler divergence of its label mix from the fleet's; 0 is the same mix. {LABELS}",
                 NATS,
@@ -70,7 +70,7 @@ def _labels() -> tuple[AnyPanel, ...]:
             Query(divergence, GROUP),
         ).min(0),
         ranking(
-            Face("Most divergent groups", f"The ten that are furthest from the fleet's mix now. {LABELS}", NATS),
+            PanelSpec("Most divergent groups", f"The ten that are furthest from the fleet's mix now. {LABELS}", NATS),
             Query(f"topk(10, {divergence})", GROUP),
         ),
     )

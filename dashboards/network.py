@@ -5,7 +5,7 @@ from grafana_foundation_sdk.models import units
 
 from dashboards import colours
 from dashboards.page import Row, page
-from dashboards.panels import AnyPanel, Face, Query, heat_buckets, lines, number, ranking, stack
+from dashboards.panels import AnyPanel, PanelSpec, Query, heat_buckets, lines, number, ranking, stack
 
 RUN = '{run=~"$run"}'
 CHOSEN = '{run=~"$run",profile=~"$profile"}'
@@ -27,19 +27,21 @@ def _now() -> tuple[AnyPanel, ...]:
     vain = colours.steps(colours.GREEN, (0.1, colours.ORANGE), (0.3, colours.VERMILION))
     return (
         number(
-            Face("Sent up", "Adapter bytes from devices since the run began.", units.BytesSI, 6, 4),
+            PanelSpec("Sent up", "Adapter bytes from devices since the run began.", units.BytesSI, 6, 4),
             Query(f"sum by (run) (fedray_traffic_bytes_total{_way('up')})"),
         ),
         number(
-            Face("Sent down", "Adapter bytes to devices since the run began.", units.BytesSI, 6, 4),
+            PanelSpec("Sent down", "Adapter bytes to devices since the run began.", units.BytesSI, 6, 4),
             Query(f"sum by (run) (fedray_traffic_bytes_total{_way('down')})"),
         ),
         number(
-            Face("Sent in vain", "Traffic of devices that did not finish, since the run began.", units.BytesSI, 6, 4),
+            PanelSpec(
+                "Sent in vain", "Traffic of devices that did not finish, since the run began.", units.BytesSI, 6, 4
+            ),
             Query(WASTED),
         ),
         number(
-            Face("Share in vain", "That traffic over all traffic.", units.PercentUnit, 6, 4),
+            PanelSpec("Share in vain", "That traffic over all traffic.", units.PercentUnit, 6, 4),
             Query(f"{WASTED} / ({TRAFFIC} > 0)"),
             thresholds=vain,
         ),
@@ -49,16 +51,16 @@ def _now() -> tuple[AnyPanel, ...]:
 def _traffic() -> tuple[AnyPanel, ...]:
     return (
         lines(
-            Face("Traffic", "Adapter bytes since the run began, by direction.", units.BytesSI),
+            PanelSpec("Traffic", "Adapter bytes since the run began, by direction.", units.BytesSI),
             Query(f"sum by (run, direction) (fedray_traffic_bytes_total{CHOSEN})", "{{run}} {{direction}}"),
             tints=colours.DIRECTION_COLOURS,
         ),
         lines(
-            Face("Bytes of a round", "Mean traffic of a round since the run began, up and down.", units.BytesSI),
+            PanelSpec("Bytes of a round", "Mean traffic of a round since the run began, up and down.", units.BytesSI),
             Query(f"{TRAFFIC} / (max by (run) (fedray_round{RUN}) > 0)"),
         ),
         lines(
-            Face(
+            PanelSpec(
                 "Traffic in emulated time",
                 "Mean bytes per emulated second at the server since the run began, up and down.",
                 units.BytesPerSecondSI,
@@ -66,7 +68,7 @@ def _traffic() -> tuple[AnyPanel, ...]:
             Query(f"{TRAFFIC} / (max by (run) (fedray_emulated_seconds{RUN}) > 0)"),
         ),
         ranking(
-            Face("Traffic by profile", "Adapter bytes since the run began.", units.BytesSI),
+            PanelSpec("Traffic by profile", "Adapter bytes since the run began.", units.BytesSI),
             Query(
                 f"sum by (run, profile, direction) (fedray_traffic_bytes_total{CHOSEN})",
                 "{{run}} {{profile}} {{direction}}",
@@ -79,7 +81,7 @@ def _transfers() -> tuple[AnyPanel, ...]:
     shares = f"sum by (phase) (fedray_phase_seconds_sum{CHOSEN})"
     return (
         stack(
-            Face(
+            PanelSpec(
                 "Where devices' time goes",
                 "Shares of the rounds that devices finished, since runs began; chosen runs together.",
                 units.Seconds,
@@ -91,7 +93,7 @@ def _transfers() -> tuple[AnyPanel, ...]:
         ),
         *(
             lines(
-                Face(
+                PanelSpec(
                     f"{name} seconds by profile",
                     f"Median and nine tenths of all {phase}s since the run began, as far as the buckets tell.",
                     units.Seconds,
@@ -109,7 +111,7 @@ def _transfers() -> tuple[AnyPanel, ...]:
         ),
         *(
             heat_buckets(
-                Face(
+                PanelSpec(
                     f"{name}s over time",
                     f"How many {phase}s took how long, as rounds ended; chosen runs together.",
                     units.Seconds,

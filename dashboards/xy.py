@@ -10,21 +10,21 @@ from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models import xychart as xy
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from dashboards.panels import SOURCE, Face
+from dashboards.panels import SOURCE, PanelSpec
 
 # without a version Grafana takes the options for those of before 10.4 and rewrites them into nothing
 PLUGIN_VERSION = "12.1.0"
 X, Y = "Value #A", "Value #B"
 
 
-def against(face: Face, x: str, x_title: str, x_unit: str, y: str, y_title: str) -> xychart.Panel:
-    """A curve per run of expression `y` (unit of the face) over `x`, both of which keep `run` as their only label.
+def against(spec: PanelSpec, x: str, x_title: str, x_unit: str, y: str, y_title: str) -> xychart.Panel:
+    """A curve per run of expression `y` (unit of the spec) over `x`, both of which keep `run` as their only label.
 
     Both come as tables, are merged where time and run are the same, and are parted again by run; then each part has an
     x and a y of its own. Joining two queries as series would give all runs the x of the first.
     """
-    panel = xychart.Panel().title(face.title).description(face.description).datasource(SOURCE)
-    panel.span(face.width).height(face.height).unit(face.unit).max_data_points(500)
+    panel = xychart.Panel().title(spec.title).description(spec.description).datasource(SOURCE)
+    panel.span(spec.width).height(spec.height).unit(spec.unit).max_data_points(500)
     for letter, expr in (("A", x), ("B", y)):
         query = prometheus.Dataquery().expr(expr).range().format(PromQueryFormat.TABLE)
         panel.with_target(query.ref_id(letter).datasource(SOURCE))
@@ -35,7 +35,7 @@ def against(face: Face, x: str, x_title: str, x_unit: str, y: str, y_title: str)
     panel.mapping(xy.SeriesMapping.AUTO).series([_series()]).show(xy.XYShowMode.POINTS_AND_LINES)
     panel.point_size(xychart.XychartFieldConfigPointSize().fixed(5)).line_width(2)
     panel.override_by_name(X, _named(x_title, x_title, x_unit))
-    panel.override_by_name(Y, _named("${__field.labels.run}", y_title, face.unit))
+    panel.override_by_name(Y, _named("${__field.labels.run}", y_title, spec.unit))
     legend = common.VizLegendOptions().display_mode(looks.LegendDisplayMode.LIST).show_legend(True)
     panel.legend(legend.placement(looks.LegendPlacement.BOTTOM))
     return _versioned(panel.tooltip(common.VizTooltipOptions().mode(looks.TooltipDisplayMode.SINGLE)))

@@ -8,12 +8,12 @@ import typer
 
 from fedray.cli.clocks import calibrate, fidelity
 from fedray.cli.comparing import compare, export, report
+from fedray.cli.console import err, say
 from fedray.cli.jobs import jobs, logs, stop, submit
 from fedray.cli.reference import catalog, schema
 from fedray.cli.running import plan, run, sweep, validate
 from fedray.cli.tuning import tune
 from fedray.cli.watching import watch
-from fedray.cli.words import err, say
 from fedray.errors import RunFailedError, RunInterruptedError, UserError
 
 INTERRUPTED = 130  # exit code

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fedray.cli.words import Address, AsJson, ScenarioFile, Settings, err, out, print_json, say
+from fedray.cli.console import Address, AsJson, ScenarioFile, Settings, err, out, print_json, say
 
 
 def fidelity(

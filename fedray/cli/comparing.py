@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fedray.cli.words import AsJson, err, out, print_json, say
+from fedray.cli.console import AsJson, err, out, print_json, say
 
 if TYPE_CHECKING:
     from fedray.analysis import Comparison

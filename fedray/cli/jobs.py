@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fedray.cli.words import AsJson, JobsAddress, ScenarioFile, Settings, out, print_json
+from fedray.cli.console import AsJson, JobsAddress, ScenarioFile, Settings, out, print_json
 from fedray.scenario import load_scenario
 
 

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from fedray.cli.words import AsJson, out, print_json
+from fedray.cli.console import AsJson, out, print_json
 from fedray.errors import UserError
 
 
-class Shelf(StrEnum):
+class CatalogKind(StrEnum):
     """What the catalogue holds."""
 
     devices = "devices"
@@ -19,7 +19,7 @@ class Shelf(StrEnum):
 
 
 def catalog(
-    shelf: Annotated[Shelf, typer.Argument(help="What to list.")] = Shelf.devices,
+    kind: Annotated[CatalogKind, typer.Argument(help="What to list.")] = CatalogKind.devices,
     name: Annotated[str | None, typer.Argument(metavar="[DEVICE]", help="A device: its modes and sources.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -27,17 +27,17 @@ def catalog(
     from fedray.methods import METHODS
     from fedray.scenario.schema import BACKBONES, dataset_kinds
 
-    if shelf is Shelf.devices:
+    if kind is CatalogKind.devices:
         _devices(name, as_json)
         return
     if name is not None:
-        raise UserError(f"catalog {shelf} {name}: only a device can be shown alone: fedray catalog devices NAME")
+        raise UserError(f"catalog {kind} {name}: only a device can be shown alone: fedray catalog devices NAME")
     words = {
-        Shelf.methods: {name: method.section.__doc__ or "" for name, method in METHODS.items()},
-        Shelf.datasets: dataset_kinds(),
-        Shelf.backbones: BACKBONES,
+        CatalogKind.methods: {name: method.section.__doc__ or "" for name, method in METHODS.items()},
+        CatalogKind.datasets: dataset_kinds(),
+        CatalogKind.backbones: BACKBONES,
     }
-    lines = {name: text.strip().splitlines()[0] for name, text in words[shelf].items()}
+    lines = {name: text.strip().splitlines()[0] for name, text in words[kind].items()}
     if as_json:
         print_json(lines)
     else:

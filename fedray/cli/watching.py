@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fedray.cli.words import out, say
+from fedray.cli.console import out, say
 
 
 def watch(
@@ -22,10 +22,10 @@ def watch(
     terminal: Annotated[bool, typer.Option("--tui", help="Show the fleet in the terminal instead.")] = False,
 ) -> None:
     """Serve a live page of runs: convergence, the round under way, every device; until Ctrl-C."""
-    from fedray.watch import Gallery, serve, show
+    from fedray.watch import RunIndex, serve, show
 
     if terminal:
-        show(Gallery(runs), out)
+        show(RunIndex(runs), out)
         return
 
     def ready(address: str) -> None:
@@ -33,4 +33,4 @@ def watch(
         if browser:
             webbrowser.open(address)
 
-    serve(Gallery(runs), bind, port, ready)
+    serve(RunIndex(runs), bind, port, ready)

@@ -7,8 +7,8 @@ from fedray.display.fidelity import fidelity_tables, speed_table
 from fedray.display.plan import plan_tables
 from fedray.display.run import RunDisplay, summary_table
 from fedray.display.sweep import SweepDisplay
+from fedray.display.tables import word_table
 from fedray.display.tuning import TuningDisplay, tuning_notes, tuning_tables
-from fedray.display.words import word_table
 
 __all__ = [
     "RunDisplay",

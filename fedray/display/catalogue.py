@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from rich.console import RenderableType
 from rich.table import Table
 
-from fedray.display.words import table
+from fedray.display.tables import table
 from fedray.fleet import Profile
 from fedray.results.quantities import size
 

@@ -8,7 +8,7 @@ from rich.text import Text
 from fedray.analysis import Comparison
 from fedray.analysis.tables import comparison_tables
 from fedray.analysis.text import TextTable
-from fedray.display.words import table
+from fedray.display.tables import table
 
 
 def comparison_displays(comparison: Comparison) -> list[RenderableType]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
-from fedray.display.words import table, word_table
+from fedray.display.tables import table, word_table
 from fedray.results import DataReport
 from fedray.results.data_report import DeviceCounts, ExampleCounts, TextLengths
 from fedray.scenario.source import listed, shorten

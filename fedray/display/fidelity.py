@@ -7,7 +7,7 @@ from rich.table import Table
 from fedray.analysis import Fidelity
 from fedray.analysis.fidelity import PHASES
 from fedray.costs.machine import MachineSpeed
-from fedray.display.words import table, word_table
+from fedray.display.tables import table, word_table
 
 
 def fidelity_tables(found: Fidelity) -> list[Table]:

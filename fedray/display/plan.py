@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from fedray.display.words import table
+from fedray.display.tables import table
 from fedray.results import DeviceRecord
 from fedray.results.quantities import size
 

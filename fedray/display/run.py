@@ -12,7 +12,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from fedray.display.data import data_lines
-from fedray.display.words import share, word_table
+from fedray.display.tables import share, word_table
 from fedray.results import RoundRecord, RunDirectory, Summary
 from fedray.results.lines import round_line
 from fedray.results.quantities import duration, size

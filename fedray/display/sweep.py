@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from fedray.display.words import share, table
+from fedray.display.tables import share, table
 from fedray.results import RoundRecord, RunDirectory, Summary
 from fedray.results.lines import enforcement_words
 from fedray.results.quantities import duration, size

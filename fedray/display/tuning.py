@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from fedray.display.sweep import BatchDisplay, Row
-from fedray.display.words import share, table
+from fedray.display.tables import share, table
 from fedray.results import RoundRecord
 from fedray.results.tuning_record import MethodRecord, TrialRecord, TuningRecord
 

@@ -11,7 +11,7 @@ from fedray.results.round_devices import RoundDevices
 PARTS = ("download", "compute", "upload")
 
 
-class Doing(StrEnum):
+class Activity(StrEnum):
     """What a device does at a time of a round."""
 
     DOWNLOAD = "download"
@@ -24,7 +24,7 @@ class Doing(StrEnum):
 
 
 ROUNDING = 1e-9  # two sums of the same seconds may differ by so much of them
-AFTER = {"out of memory": Doing.OUT_OF_MEMORY, "vanished": Doing.OFF, "battery empty": Doing.OFF}
+AFTER = {"out of memory": Activity.OUT_OF_MEMORY, "vanished": Activity.OFF, "battery empty": Activity.OFF}
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Change:
     """From so many seconds into the round on, a device does this."""
 
     seconds: float
-    doing: Doing
+    activity: Activity
 
 
 def timelines(devices: RoundDevices) -> list[tuple[Change, ...]]:
@@ -72,11 +72,11 @@ def timelines(devices: RoundDevices) -> list[tuple[Change, ...]]:
     download, compute, upload = segments(devices).values()
     ends = upload.starts + upload.seconds
     for i, row in enumerate(download.rows.tolist()):
-        train = Doing.QUANTISED if devices.quantised_layers[row] else Doing.TRAIN
-        for part, doing in ((download, Doing.DOWNLOAD), (compute, train), (upload, Doing.UPLOAD)):
+        train = Activity.QUANTISED if devices.quantised_layers[row] else Activity.TRAIN
+        for part, activity in ((download, Activity.DOWNLOAD), (compute, train), (upload, Activity.UPLOAD)):
             if part.seconds[i] > 0:
-                found[row].append(Change(float(part.starts[i]), doing))
+                found[row].append(Change(float(part.starts[i]), activity))
         goes_on = i + 1 < len(ends) and download.rows[i + 1] == row
         if not (goes_on and download.starts[i + 1] <= ends[i] * (1 + ROUNDING)):  # the slowest goes on at once
-            found[row].append(Change(float(ends[i]), AFTER.get(devices.outcomes[row], Doing.WAIT)))
+            found[row].append(Change(float(ends[i]), AFTER.get(devices.outcomes[row], Activity.WAIT)))
     return [tuple(changes) for changes in found]

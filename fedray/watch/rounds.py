@@ -6,8 +6,8 @@ import numpy as np
 
 from fedray.results import DeviceRecord
 from fedray.results.divergence import LabelMixes
+from fedray.results.downsample import evenly
 from fedray.results.round_devices import RoundDevices, columns
-from fedray.results.thinning import evenly
 from fedray.results.timeline import Change, timelines
 from fedray.watch.views import DeviceView, GroupView, RoundView
 
@@ -69,7 +69,7 @@ def _device(
         joules=device.joules,
         outcome=device.outcome if device.fits else "out of memory",
         loss=loss,
-        timeline=[(begins + change.seconds, change.doing.value) for change in changes],
+        timeline=[(begins + change.seconds, change.activity.value) for change in changes],
     )
 
 

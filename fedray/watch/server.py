@@ -26,7 +26,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fedray.errors import UserError
-from fedray.watch.gallery import Gallery
+from fedray.watch.run_index import RunIndex
 
 LOOK_SECONDS = 0.5  # how often the folders are looked at
 HEARTBEAT_SECONDS = 15.0  # what keeps proxies from closing a silent stream
@@ -40,27 +40,27 @@ HEADERS = {
 }
 
 
-class Feed:
+class EventStream:
     """Responsibilities: look for news as long as the server lives, and count the views of each run."""
 
-    def __init__(self, gallery: Gallery, is_over: Callable[[], bool]) -> None:
-        self.gallery = gallery
+    def __init__(self, run_index: RunIndex, is_over: Callable[[], bool]) -> None:
+        self.run_index = run_index
         self.is_over = is_over
         self.versions: dict[str, int] = {}
 
-    async def look(self) -> None:
+    async def poll(self) -> None:
         """As long as this goes on, news come."""
         while True:
-            for name in await run_in_threadpool(self.gallery.look):
+            for name in await run_in_threadpool(self.run_index.poll):
                 self.versions[name] = self.versions.get(name, 0) + 1
-            for gone in self.versions.keys() - self.gallery.views.keys():
+            for gone in self.versions.keys() - self.run_index.views.keys():
                 del self.versions[gone]
             await asyncio.sleep(LOOK_SECONDS)
 
     @asynccontextmanager
     async def looking(self, _: Starlette) -> AsyncIterator[None]:
         """While the server lives."""
-        self.task = asyncio.create_task(self.look())
+        self.task = asyncio.create_task(self.poll())
         yield
         self.task.cancel()
 
@@ -74,10 +74,10 @@ class Feed:
             if self.task.done():
                 self.task.result()  # what ended it ends the stream, too: who listens must know that nothing comes
             for name, version in list(self.versions.items()):
-                if sent.get(name) != version and name in self.gallery.views:
+                if sent.get(name) != version and name in self.run_index.views:
                     sent[name], silent = version, 0.0
-                    yield f"data: {json.dumps(asdict(self.gallery.views[name]))}\n\n"
-            for what, names in (("runs", list(self.versions)), ("problems", self.gallery.problems)):
+                    yield f"data: {json.dumps(asdict(self.run_index.views[name]))}\n\n"
+            for what, names in (("runs", list(self.versions)), ("problems", self.run_index.problems)):
                 if told[what] != (text := json.dumps(names)):
                     told[what] = text
                     yield f"event: {what}\ndata: {text}\n\n"
@@ -88,7 +88,7 @@ class Feed:
                 yield ": still here\n\n"
 
 
-class Guard:
+class TokenAuth:
     """Responsibilities: let in who has the token, where there is one, and say what browsers may do with the answers."""
 
     def __init__(self, app: ASGIApp, token: str | None) -> None:
@@ -104,15 +104,15 @@ class Guard:
         if scope["type"] != "http" or _is_let_in(Request(scope), self.token):
             await self.app(scope, receive, send_with_headers)
         else:
-            await _at_the_door(Request(scope), self.token)(scope, receive, send_with_headers)
+            await _login(Request(scope), self.token)(scope, receive, send_with_headers)
 
 
-def application(gallery: Gallery, token: str | None, hosts: Sequence[str], is_over: Callable[[], bool]) -> Starlette:
-    """The page of a gallery, for requests to these host names, and for who has the token where there is one.
+def application(run_index: RunIndex, token: str | None, hosts: Sequence[str], is_over: Callable[[], bool]) -> Starlette:
+    """The page of the runs of `run_index`, served to these host names, and behind the token if there is one.
 
     Streams end when `is_over` says so.
     """
-    feed = Feed(gallery, is_over)
+    stream = EventStream(run_index, is_over)
 
     async def page(_: Request) -> Response:
         return _file("index.html")
@@ -121,14 +121,14 @@ def application(gallery: Gallery, token: str | None, hosts: Sequence[str], is_ov
         return _file(request.path_params["name"])
 
     async def news(_: Request) -> Response:
-        return StreamingResponse(feed.news(), media_type="text/event-stream")
+        return StreamingResponse(stream.news(), media_type="text/event-stream")
 
     async def round_(request: Request) -> Response:
         name, number = request.query_params.get("run", ""), request.query_params.get("round", "")
         if not number.isdecimal():
             return PlainTextResponse("round: a number", 400)
         try:
-            found = await run_in_threadpool(gallery.round, name, int(number))
+            found = await run_in_threadpool(run_index.round, name, int(number))
         except (UserError, OSError) as error:
             return PlainTextResponse(str(error), 422)
         return JSONResponse(asdict(found)) if found else PlainTextResponse("no such round", 404)
@@ -142,14 +142,14 @@ def application(gallery: Gallery, token: str | None, hosts: Sequence[str], is_ov
         ],
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts)),  # no page elsewhere can make a browser ask
-            Middleware(Guard, token=token),
+            Middleware(TokenAuth, token=token),
             Middleware(GZipMiddleware, minimum_size=10_000),
         ],
-        lifespan=feed.looking,
+        lifespan=stream.looking,
     )
 
 
-def serve(gallery: Gallery, bind: str, port: int, ready: Callable[[str], None]) -> None:
+def serve(run_index: RunIndex, bind: str, port: int, ready: Callable[[str], None]) -> None:
     """Serve until interrupted; `ready` gets the address to open, with a token in it beyond loopback.
 
     Raises
@@ -159,7 +159,7 @@ def serve(gallery: Gallery, bind: str, port: int, ready: Callable[[str], None]) 
     """
     token = None if is_loopback(bind) else secrets.token_urlsafe(24)
     hosts = ["localhost", "127.0.0.1", "[::1]"] if token is None else ["*"]
-    app = application(gallery, token, hosts, lambda: server.should_exit)
+    app = application(run_index, token, hosts, lambda: server.should_exit)
     config = uvicorn.Config(app, host=bind, port=port, log_level="error")
     server = uvicorn.Server(config)
     listening = _listen(bind, port)
@@ -208,7 +208,7 @@ def _is_let_in(request: Request, token: str | None) -> bool:
     return secrets.compare_digest(shown.encode(), token.encode())
 
 
-def _at_the_door(request: Request, token: str | None) -> Response:
+def _login(request: Request, token: str | None) -> Response:
     """Who brings the token in the address gets it as a cookie, so that it leaves the address; others learn how."""
     brought = request.query_params.get("token", "")
     if token is None or not secrets.compare_digest(brought.encode(), token.encode()):

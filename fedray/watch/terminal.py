@@ -12,25 +12,25 @@ from rich.text import Text
 
 from fedray.errors import UserError
 from fedray.results.quantities import duration, size
-from fedray.results.timeline import Doing
-from fedray.watch.gallery import Gallery
+from fedray.results.timeline import Activity
+from fedray.watch.run_index import RunIndex
 from fedray.watch.views import DeviceView, RoundView, RunView
 
 LOOK_SECONDS = 0.5
 LAST_LINES = 6
 STYLES = {
-    Doing.DOWNLOAD: "bright_cyan",
-    Doing.TRAIN: "blue",
-    Doing.QUANTISED: "magenta",
-    Doing.UPLOAD: "yellow",
-    Doing.WAIT: "bright_black",
-    Doing.OFF: "dim",
-    Doing.OUT_OF_MEMORY: "red",
+    Activity.DOWNLOAD: "bright_cyan",
+    Activity.TRAIN: "blue",
+    Activity.QUANTISED: "magenta",
+    Activity.UPLOAD: "yellow",
+    Activity.WAIT: "bright_black",
+    Activity.OFF: "dim",
+    Activity.OUT_OF_MEMORY: "red",
 }
 SQUARE, HOLLOW = "■", "□"
 
 
-def show(gallery: Gallery, console: Console) -> None:
+def show(run_index: RunIndex, console: Console) -> None:
     """Follow the run that goes on, the first of several, until none does any more or Ctrl-C; UserError if no terminal.
 
     Without a run it waits for one.
@@ -38,16 +38,16 @@ def show(gallery: Gallery, console: Console) -> None:
     if not console.is_terminal:
         raise UserError("--tui: needs a terminal; without one read rounds.jsonl, or use the page")
     with Live(Text("no run yet"), console=console, refresh_per_second=4) as live:
-        while not (gallery.look() or gallery.views):
+        while not (run_index.poll() or run_index.views):
             time.sleep(LOOK_SECONDS)
         while True:
-            view = followed(list(gallery.views.values()))
+            view = followed(list(run_index.views.values()))
             number = view.under_way.round if view.under_way else view.rounds
-            live.update(picture(view, gallery.round(view.name, number)))
+            live.update(picture(view, run_index.round(view.name, number)))
             if view.status != "running":
                 return
             time.sleep(LOOK_SECONDS)
-            gallery.look()
+            run_index.poll()
 
 
 def followed(views: Sequence[RunView]) -> RunView:
@@ -84,19 +84,19 @@ def _moment(view: RunView, round_: RoundView) -> float:
 
 def _boards(devices: Sequence[DeviceView], seconds: float) -> list[Text]:
     """A line of squares per profile, and what the colours mean."""
-    now = {device.id: doing_at(device, seconds) for device in devices}
+    now = {device.id: activity_at(device, seconds) for device in devices}
     lines: dict[str, Text] = {}
     for device in devices:
         line = lines.setdefault(device.profile, Text().append(f"{device.profile}\n", "dim"))
-        doing = now[device.id]
-        line.append(HOLLOW if doing is Doing.OFF else SQUARE, STYLES[doing])
+        activity = now[device.id]
+        line.append(HOLLOW if activity is Activity.OFF else SQUARE, STYLES[activity])
     legend = Text()
-    for doing, count in Counter(now.values()).most_common():
-        legend.append(f"{SQUARE} ", STYLES[doing]).append(f"{doing.value} {count}  ")
+    for activity, count in Counter(now.values()).most_common():
+        legend.append(f"{SQUARE} ", STYLES[activity]).append(f"{activity.value} {count}  ")
     return [*lines.values(), legend]
 
 
-def doing_at(device: DeviceView, seconds: float) -> Doing:
+def activity_at(device: DeviceView, seconds: float) -> Activity:
     """What a device does at a time of its round: its last change that is not after it."""
     starts = [start for start, _ in device.timeline]
-    return Doing(device.timeline[max(bisect_right(starts, seconds) - 1, 0)][1])
+    return Activity(device.timeline[max(bisect_right(starts, seconds) - 1, 0)][1])

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from fedray.analysis import Budget, Criteria
 from fedray.analysis.report import write_report
-from fedray.analysis.report.look import words
 from fedray.analysis.report.markup import data_script, document
+from fedray.analysis.report.style import escaped
 from fedray.errors import UserError
 from fedray.results import RunDirectory, TrainedDeviceRecord
 from tests.analysis.pages import a_device, a_round, a_run, read
@@ -86,7 +86,7 @@ def test_data_cannot_end_its_own_script() -> None:
 
 @given(st.text())
 def test_words_of_a_figure_are_the_users_and_no_markup(text: str) -> None:
-    shown = words(text)
+    shown = escaped(text)
     assert not set(shown) & set("<>$")
     unescaped = html.unescape(shown)
     assert text == unescaped or (unescaped.endswith("…") and text.startswith(unescaped[:-1]))

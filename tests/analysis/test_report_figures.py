@@ -13,7 +13,7 @@ from fedray.analysis import Criteria
 from fedray.analysis.report.gantt import MOST_ROWS
 from fedray.results import SummaryInputs, TrainedDeviceRecord, summarise
 from fedray.results.divergence import label_divergence
-from fedray.results.thinning import evenly
+from fedray.results.downsample import evenly
 from tests.analysis.pages import a_device, a_round, a_run, numbers, read, spent
 
 

@@ -57,7 +57,7 @@ def test_segments_add_up_to_what_the_devices_spent_and_never_overlap(given_devic
 
 
 def changes(*devices) -> list[list[tuple[float, str]]]:
-    return [[(one.seconds, one.doing.value) for one in mine] for mine in timelines(columns(1, list(devices)))]
+    return [[(one.seconds, one.activity.value) for one in mine] for mine in timelines(columns(1, list(devices)))]
 
 
 def test_a_device_waits_between_inner_rounds_and_the_slowest_does_not() -> None:
@@ -95,11 +95,11 @@ def test_changes_ascend_and_working_lasts_as_long_as_was_spent(given_devices, in
     for device, mine in zip(devices, timelines(columns(1, devices)), strict=True):
         moments = [change.seconds for change in mine]
         assert moments == sorted(moments)
-        assert mine[-1].doing.value in ("wait", "out of memory")
+        assert mine[-1].activity.value in ("wait", "out of memory")
         working = sum(
             after.seconds - change.seconds
             for change, after in pairwise(mine)
-            if change.doing.value not in ("wait", "out of memory")
+            if change.activity.value not in ("wait", "out of memory")
         )
         spent_in_all = device.download_seconds + device.compute_seconds + device.upload_seconds
         assert working == pytest.approx(spent_in_all, rel=1e-6, abs=1e-6)

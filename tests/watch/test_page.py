@@ -70,10 +70,10 @@ def until(page, condition: str) -> None:
         time.sleep(0.05)
 
 
-def doings(page) -> dict[str, int]:
+def activities(page) -> dict[str, int]:
     """How many boards do what."""
-    found = page.eval_on_selector_all(BOARDS, "boards => boards.map(board => board.dataset.doing)")
-    return {doing: found.count(doing) for doing in set(found)}
+    found = page.eval_on_selector_all(BOARDS, "boards => boards.map(board => board.dataset.activity)")
+    return {activity: found.count(activity) for activity in set(found)}
 
 
 def test_a_finished_run_is_shown_whole(watching, visit, tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_finished_run_is_shown_whole(watching, visit, tmp_path: Path) -> None:
     until(page, "document.getElementById('by-time').data?.length === 1")
     assert page.evaluate("document.getElementById('by-time').data[0].y") == [0.6, 0.7, 0.8]
     assert page.evaluate("document.getElementById('by-bytes').data[0].x") == [24, 48, 72]  # kB
-    assert doings(page) == {"wait": 8}
+    assert activities(page) == {"wait": 8}
     assert "not in this round 2" in page.inner_text("#legend")
     assert "completed" in page.inner_text("#runs")
     assert "round 3/5  accuracy 0.800" in page.text_content("#log")
@@ -91,14 +91,14 @@ def test_a_finished_run_is_shown_whole(watching, visit, tmp_path: Path) -> None:
 def test_a_moment_of_a_round_can_be_chosen_and_replayed(watching, visit, tmp_path: Path) -> None:
     """Devices download for 1 s, train for 3 s, upload for 2 s; the round takes 10."""
     page = visit(watching(a_run(tmp_path / "run").path))
-    until(page, "document.querySelector('#fleet .board').dataset.doing")
-    for moment, doing in ((50, "download"), (200, "train"), (450, "upload"), (900, "wait")):
+    until(page, "document.querySelector('#fleet .board').dataset.activity")
+    for moment, activity in ((50, "download"), (200, "train"), (450, "upload"), (900, "wait")):
         page.locator("#moment").fill(str(moment))
-        until(page, f"document.querySelector('#fleet .board').dataset.doing === '{doing}'")
+        until(page, f"document.querySelector('#fleet .board').dataset.activity === '{activity}'")
     page.locator("#round").fill("2")
     until(page, "document.getElementById('round-note').textContent.startsWith('Round 2 is complete')")
     page.click("#play")
-    until(page, "document.querySelector('#fleet .board').dataset.doing === 'train'")
+    until(page, "document.querySelector('#fleet .board').dataset.activity === 'train'")
 
 
 def test_pointing_and_arrow_keys_tell_what_a_board_is(watching, visit, tmp_path: Path) -> None:
@@ -139,19 +139,19 @@ def test_a_round_under_way_fills_in_and_counts_when_it_is_complete(watching, vis
     run.write_current(RoundUnderWay(4, time.time(), 30.0, 10.0, None, tuple(devices)), 8)
     page = visit(watching(run.path))
     until(page, "document.getElementById('round-note').textContent.includes('is under way')")
-    assert doings(page) == {"download": 8}
+    assert activities(page) == {"download": 8}
     run.write_progress(Progress(4, 2, 8, 0))  # a quarter of 10 s: all train
-    until(page, "document.querySelectorAll('#fleet [data-doing=train]').length === 8")
+    until(page, "document.querySelectorAll('#fleet [data-activity=train]').length === 8")
     page.locator("#moment").fill("900")
-    until(page, "document.querySelectorAll('#fleet [data-doing=wait]').length === 8")
+    until(page, "document.querySelectorAll('#fleet [data-activity=wait]').length === 8")
     run.write_progress(Progress(4, 4, 8, 0))
     until(page, "document.getElementById('facts').textContent.includes('4 of 8')")
-    assert doings(page) == {"wait": 8}  # news do not move a moment that was chosen
+    assert activities(page) == {"wait": 8}  # news do not move a moment that was chosen
     page.click("#latest")
-    until(page, "document.querySelectorAll('#fleet [data-doing=upload]').length === 8")
+    until(page, "document.querySelectorAll('#fleet [data-activity=upload]').length === 8")
     run.append_devices([TrainedDeviceRecord(4, device, 0.25, None) for device in devices], 8)
     run.append_round(a_round(4, 8, 0.95))
-    until(page, "document.querySelectorAll('#fleet [data-doing=wait]').length === 8")
+    until(page, "document.querySelectorAll('#fleet [data-activity=wait]').length === 8")
     until(page, "document.getElementById('by-time').data[0].y.at(-1) === 0.95")
     os.close(lock)
 

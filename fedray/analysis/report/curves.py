@@ -7,9 +7,9 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from fedray.analysis.report import look
-from fedray.analysis.report.look import Chart, Unit, View
+from fedray.analysis.report import style
 from fedray.analysis.report.reading import ReportedRun
+from fedray.analysis.report.style import Chart, Unit, View
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "pentagon", "hexagon", "hourglass", "bowtie")
 MARKED_ROUNDS = 40  # with more, the marks would hide the line
@@ -40,13 +40,13 @@ def accuracy_charts(runs: Sequence[ReportedRun], levels: Levels) -> list[Chart]:
     seconds = _Price(
         "emulated time",
         "emulated time since the run began",
-        look.time_unit(max(run.rounds[-1].emulated_seconds for run in runs)),
+        style.time_unit(max(run.rounds[-1].emulated_seconds for run in runs)),
         lambda run: [record.emulated_seconds for record in run.rounds],
     )
     traffic = _Price(
         "traffic",
         "what all devices together have sent and received",
-        look.byte_unit(max(_traffic(run)[-1] for run in runs)),
+        style.byte_unit(max(_traffic(run)[-1] for run in runs)),
         _traffic,
     )
     return [_accuracy_chart(runs, levels, seconds), _accuracy_chart(runs, levels, traffic)]
@@ -54,7 +54,7 @@ def accuracy_charts(runs: Sequence[ReportedRun], levels: Levels) -> list[Chart]:
 
 def round_chart(runs: Sequence[ReportedRun]) -> Chart:
     """Length and mean waiting of every round."""
-    unit = look.time_unit(max(record.round_seconds for run in runs for record in run.rounds))
+    unit = style.time_unit(max(record.round_seconds for run in runs for record in run.rounds))
     hover = f"%{{meta}}<br>round %{{x}}: %{{y:.4~g}} {unit.name}<extra></extra>"
     traces = []
     for run in runs:
@@ -64,13 +64,13 @@ def round_chart(runs: Sequence[ReportedRun]) -> Chart:
         above, below = (_line(runs, run, numbers, heights, hover) for heights in (lengths, waits))
         traces += [above, below.update(showlegend=False, xaxis="x2", yaxis="y2")]
     last = max(run.rounds[-1].round for run in runs)
-    drawn = look.drawing(
+    drawn = style.drawing(
         traces,
         460,
-        xaxis=look.round_axis("", last, matches="x2", showticklabels=False),
-        yaxis=look.axis(f"round length ({unit.name})", rangemode="tozero", domain=[0.54, 1]),
-        xaxis2=look.round_axis("round", last, anchor="y2"),
-        yaxis2=look.axis(f"mean waiting ({unit.name})", rangemode="tozero", domain=[0, 0.46]),
+        xaxis=style.round_axis("", last, matches="x2", showticklabels=False),
+        yaxis=style.axis(f"round length ({unit.name})", rangemode="tozero", domain=[0.54, 1]),
+        xaxis2=style.round_axis("round", last, anchor="y2"),
+        yaxis2=style.axis(f"mean waiting ({unit.name})", rangemode="tozero", domain=[0, 0.46]),
     )
     caption = (
         f"Above, how long each round takes until the last update is in; below, how long its devices do nothing, "
@@ -93,8 +93,8 @@ def _accuracy_chart(runs: Sequence[ReportedRun], levels: Levels, price: _Price) 
         line = _line(runs, run, [x for _, x in points], [record.accuracy for record, _ in points], hover)
         traces.append(line.update(customdata=[record.round for record, _ in points]))
     layout: dict[str, Any] = {
-        "xaxis": look.axis(f"{price.name} ({unit.name})", rangemode="tozero"),
-        "yaxis": look.axis("accuracy (share of test examples)"),
+        "xaxis": style.axis(f"{price.name} ({unit.name})", rangemode="tozero"),
+        "yaxis": style.axis("accuracy (share of test examples)"),
     }
     stars = [star for run in runs for star in _star(run, price)]
     if levels.target is not None:
@@ -107,7 +107,7 @@ def _accuracy_chart(runs: Sequence[ReportedRun], levels: Levels, price: _Price) 
     layout |= _across(levels)
     if len({run.row for run in runs}) < len(runs):
         parts.append("Runs that differ by seed only share a colour.")
-    drawn = look.drawing(traces, 380, {"r": 62}, **layout)
+    drawn = style.drawing(traces, 380, {"r": 62}, **layout)
     return Chart(f"Accuracy against {price.name}", " ".join(parts), (View("all rounds", drawn),))
 
 
@@ -118,7 +118,7 @@ def _across(levels: Levels) -> dict[str, Any]:
         if level is None:
             continue
         across = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": level, "y1": level, "layer": "below"}
-        lines.append({**across, "line": {"dash": dash, "width": 1, "color": look.INK}})
+        lines.append({**across, "line": {"dash": dash, "width": 1, "color": style.INK}})
         beside = {"x": 1, "xref": "paper", "xanchor": "left", "xshift": 5, "align": "left", "showarrow": False}
         names.append({"text": f"{name}<br>{level:.3f}", "y": level, "font": {"size": 11}, **beside})
     return {"shapes": lines, "annotations": names} if lines else {}
@@ -134,7 +134,7 @@ def _star(run: ReportedRun, price: _Price) -> list[go.Scatter]:
         go.Scatter(
             x=[price.so_far(run)[index] / price.unit.divisor],
             y=[run.rounds[index].accuracy],
-            meta=look.words(run.name),
+            meta=style.escaped(run.name),
             legendgroup=str(run.row),
             showlegend=False,
             mode="markers",
@@ -152,19 +152,19 @@ def _line(
     return go.Scatter(
         x=x,
         y=y,
-        name=look.words(run.label) + (f", {len(mates)} seeds" if len(mates) > 1 else ""),
-        meta=look.words(run.name),
+        name=style.escaped(run.label) + (f", {len(mates)} seeds" if len(mates) > 1 else ""),
+        meta=style.escaped(run.name),
         legendgroup=str(run.row),
         showlegend=run is mates[0],
         mode="lines+markers" if len(x) <= MARKED_ROUNDS else "lines",
-        line={"color": _colour(run), "width": 2, "dash": "solid" if run.row < len(look.PALETTE) else "dot"},
+        line={"color": _colour(run), "width": 2, "dash": "solid" if run.row < len(style.PALETTE) else "dot"},
         marker={"symbol": SYMBOLS[run.row % len(SYMBOLS)], "size": 6},
         hovertemplate=hover,
     )
 
 
 def _colour(run: ReportedRun) -> str:
-    return look.PALETTE[run.row % len(look.PALETTE)]
+    return style.PALETTE[run.row % len(style.PALETTE)]
 
 
 def _traffic(run: ReportedRun) -> list[int]:

@@ -6,13 +6,13 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.basedatatypes import BaseTraceType
 
-from fedray.analysis.report import look
-from fedray.analysis.report.look import Chart, View
+from fedray.analysis.report import style
 from fedray.analysis.report.reading import ReportedRun
+from fedray.analysis.report.style import Chart, View
 from fedray.protocol import Floats, Ints
+from fedray.results.downsample import evenly
 from fedray.results.records import RoundRecord
 from fedray.results.round_devices import RoundDevices
-from fedray.results.thinning import evenly
 from fedray.results.timeline import segments
 
 MOST_ROWS = 200  # devices; a row must stay thicker than a hair
@@ -54,10 +54,10 @@ def gantt_chart(run: ReportedRun) -> Chart:
 def _gantt(record: RoundRecord, devices: RoundDevices) -> go.Figure:
     order = np.lexsort((devices.busy_seconds, devices.groups))
     order = order[evenly(len(order), MOST_ROWS)]
-    unit = look.time_unit(record.round_seconds)
+    unit = style.time_unit(record.round_seconds)
     ends = np.where(devices.finished, record.round_seconds, devices.busy_seconds)[order]
 
-    waiting = _bars("waiting", look.GREY, np.arange(len(order)), np.zeros(len(order)), ends / unit.divisor)
+    waiting = _bars("waiting", style.GREY, np.arange(len(order)), np.zeros(len(order)), ends / unit.divisor)
     waiting.update(legendrank=WAITING_RANK, hoverinfo=None, customdata=_told(devices, order), hovertemplate=HOVER)
     traces: list[BaseTraceType] = [waiting]
     place = np.full(len(devices.ids), -1)  # a device's row, -1 where it is not shown
@@ -79,8 +79,8 @@ def _told(devices: RoundDevices, order: Ints) -> list[list[str | int]]:
     return [
         [
             int(devices.ids[i]),
-            look.words(devices.profiles[i]),
-            look.words(devices.modes[i]),
+            style.escaped(devices.profiles[i]),
+            style.escaped(devices.modes[i]),
             int(devices.groups[i]),
             *(f"{column[i]:.4g}" for column in spent),
             int(devices.depths[i]),
@@ -124,13 +124,13 @@ def _drawn(
     several = len(set(groups)) > 1
     numbers = {"tickvals": list(range(rows)), "ticktext": [str(i) for i in ids], "tickfont": {"size": min(pixels, 11)}}
     named = numbers if pixels >= NAMED_FROM else {"showticklabels": False}
-    return look.drawing(
+    return style.drawing(
         traces,
         round(rows * pixels) + 90,
         {"r": 74 if several else 16},
-        xaxis=look.axis(x_title, range=[0, 1.01 * longest or 1.0]),
-        yaxis=look.axis("device", range=[rows - 0.5, -0.5], showgrid=False, ticks="", **named),
+        xaxis=style.axis(x_title, range=[0, 1.01 * longest or 1.0]),
+        yaxis=style.axis("device", range=[rows - 0.5, -0.5], showgrid=False, ticks="", **named),
         barmode="overlay",
         hovermode="closest",
-        **(look.blocks([f"group {group}" for group in groups], pixels, "right", look.RULE) if several else {}),
+        **(style.blocks([f"group {group}" for group in groups], pixels, "right", style.RULE) if several else {}),
     )

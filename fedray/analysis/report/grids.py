@@ -2,8 +2,8 @@
 
 import plotly.graph_objects as go
 
-from fedray.analysis.report import look
-from fedray.analysis.report.look import Chart, View
+from fedray.analysis.report import style
+from fedray.analysis.report.style import Chart, View
 from fedray.analysis.robustness import Grid, GridCell
 
 ROW_PIXELS = 46
@@ -14,8 +14,8 @@ def grid_chart(grid: Grid) -> Chart:
     means = [[None if cell is None else cell.accuracy.mean for cell in row.cells] for row in grid.rows]
     cells = go.Heatmap(
         z=means,
-        x=[look.words(", ".join(condition)) for condition in grid.conditions],
-        y=[look.words(row.method) for row in grid.rows],
+        x=[style.escaped(", ".join(condition)) for condition in grid.conditions],
+        y=[style.escaped(row.method) for row in grid.rows],
         text=[[_told(cell) for cell in row.cells] for row in grid.rows],
         texttemplate="%{text}",
         hovertemplate="%{y}, %{x}: %{text}<extra></extra>",
@@ -24,11 +24,11 @@ def grid_chart(grid: Grid) -> Chart:
         colorbar={"thickness": 10, "outlinewidth": 0},
     )
     keys = ", ".join(grid.keys)
-    drawn = look.drawing(
+    drawn = style.drawing(
         [cells],
         ROW_PIXELS * len(grid.rows) + 120,
-        xaxis=look.axis(look.words(keys), showgrid=False, type="category"),
-        yaxis=look.axis("", autorange="reversed", showgrid=False, ticks="", type="category"),
+        xaxis=style.axis(style.escaped(keys), showgrid=False, type="category"),
+        yaxis=style.axis("", autorange="reversed", showgrid=False, ticks="", type="category"),
     )
     caption = (
         f"Final test accuracy by method and {keys}: the mean over seeds, ± half of its 95 % t interval where there are "

@@ -6,12 +6,12 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
-from fedray.analysis.report import look
-from fedray.analysis.report.look import Chart, View
+from fedray.analysis.report import style
 from fedray.analysis.report.reading import ReportedRun
+from fedray.analysis.report.style import Chart, View
 from fedray.protocol import Floats, Ints
+from fedray.results.downsample import evenly
 from fedray.results.round_devices import RoundDevices
-from fedray.results.thinning import evenly
 
 MOST_ROWS, MOST_COLUMNS = 400, 200  # devices and rounds; more would be thinner than a pixel
 CHART_PIXELS, SHORTEST, THICKEST = 460, 140, 22  # of all rows together, and of one
@@ -70,13 +70,13 @@ def _heat_map(title: str, values: Floats, devices: list[int], rounds: list[int],
         **_colours(values),
     )
     longest = max(len(profile) for profile in profiles)
-    return look.drawing(
+    return style.drawing(
         [cells],
         round(rows * pixels) + 120,
         {"l": min(16 + 7 * longest, 150), "t": 66},
-        xaxis=look.round_axis("round", rounds[-1], showgrid=False),
-        yaxis=look.axis("", range=[rows - 0.5, -0.5], showticklabels=False, ticks="", showgrid=False),
-        **look.blocks(profiles, pixels, "left", "white"),
+        xaxis=style.round_axis("round", rounds[-1], showgrid=False),
+        yaxis=style.axis("", range=[rows - 0.5, -0.5], showticklabels=False, ticks="", showgrid=False),
+        **style.blocks(profiles, pixels, "left", "white"),
     )
 
 

@@ -11,10 +11,10 @@ from fedray.analysis.report.curves import Levels, accuracy_charts, round_chart
 from fedray.analysis.report.gantt import gantt_chart
 from fedray.analysis.report.grids import grid_chart
 from fedray.analysis.report.heatmaps import heat_charts
-from fedray.analysis.report.look import Chart
+from fedray.analysis.report.label_mix import mix_chart
 from fedray.analysis.report.markup import Element, data_script, document, element
-from fedray.analysis.report.mixes import mix_chart
 from fedray.analysis.report.reading import ReportedRun
+from fedray.analysis.report.style import Chart
 from fedray.analysis.report.tables import comparison_table, results_table, rounds_table
 from fedray.analysis.tables import comparison_tables, target_words
 from fedray.results.quantities import duration

@@ -1,18 +1,18 @@
 // The fleet as a grid of boards, each coloured by what it does at a moment of the round.
 import { element } from "./words.js";
 
-export const DOINGS = ["download", "train", "train quantised", "upload", "wait", "off", "out of memory", "not in this round"];
+export const ACTIVITIES = ["download", "train", "train quantised", "upload", "wait", "off", "out of memory", "not in this round"];
 const ABSENT = "not in this round";
 
 // what a device does at a moment: the last change that is not after it
-export function doingAt(device, seconds) {
+export function activityAt(device, seconds) {
   const { timeline } = device;
-  let doing = timeline[0]?.[1] ?? ABSENT;
+  let activity = timeline[0]?.[1] ?? ABSENT;
   for (const [start, name] of timeline) {
     if (start > seconds) break;
-    doing = name;
+    activity = name;
   }
-  return doing;
+  return activity;
 }
 
 export class Fleet {
@@ -21,12 +21,12 @@ export class Fleet {
     this.legend = legend;
     this.boards = new Map(); // device id to its button
     this.counts = new Map();
-    for (const doing of DOINGS) {
+    for (const activity of ACTIVITIES) {
       const item = element("li");
       const count = element("span", "0");
-      item.append(element("span", undefined, { class: "swatch", "data-doing": doing }), `${doing} `, count);
+      item.append(element("span", undefined, { class: "swatch", "data-activity": activity }), `${activity} `, count);
       legend.append(item);
-      this.counts.set(doing, { item, count });
+      this.counts.set(activity, { item, count });
     }
     place.addEventListener("keydown", (event) => this.move(event));
     for (const [shown, hidden] of [["pointerover", "pointerleave"], ["focusin", "focusout"]]) {
@@ -66,20 +66,20 @@ export class Fleet {
   }
 
   at(seconds) {
-    const counts = new Map(DOINGS.map((doing) => [doing, 0]));
+    const counts = new Map(ACTIVITIES.map((activity) => [activity, 0]));
     counts.set(ABSENT, this.absent);
     for (const [id, board] of this.boards) {
-      const device = this.devices.get(id), doing = doingAt(device, seconds);
-      counts.set(doing, counts.get(doing) + 1);
-      if (board.dataset.doing !== doing) {
-        board.dataset.doing = doing;
-        board.setAttribute("aria-label", `device ${id}, ${device.profile}: ${doing}`);
+      const device = this.devices.get(id), activity = activityAt(device, seconds);
+      counts.set(activity, counts.get(activity) + 1);
+      if (board.dataset.activity !== activity) {
+        board.dataset.activity = activity;
+        board.setAttribute("aria-label", `device ${id}, ${device.profile}: ${activity}`);
       }
     }
-    for (const [doing, { item, count }] of this.counts) {
-      const now = String(counts.get(doing));
+    for (const [activity, { item, count }] of this.counts) {
+      const now = String(counts.get(activity));
       if (count.textContent !== now) count.textContent = now;
-      item.hidden = counts.get(doing) === 0 && !["download", "train", "upload", "wait"].includes(doing);
+      item.hidden = counts.get(activity) === 0 && !["download", "train", "upload", "wait"].includes(activity);
     }
   }
 

@@ -42,18 +42,18 @@ export class Gantt {
       canvas.style.height = `${height}px`;
     }
     const style = getComputedStyle(document.documentElement), ink = (name) => style.getPropertyValue(name).trim();
-    const colours = Object.fromEntries(Object.entries(COLOURS).map(([doing, name]) => [doing, ink(name)]));
+    const colours = Object.fromEntries(Object.entries(COLOURS).map(([activity, name]) => [activity, ink(name)]));
     const context = canvas.getContext("2d");
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
     const scale = (width - MARGIN.left - MARGIN.right) / (view.round_seconds || 1), x = (at) => MARGIN.left + at * scale;
     const gap = pixels > 4 ? 1 : 0;
     rows.forEach((device, row) => {
-      device.timeline.forEach(([since, doing], i) => {
+      device.timeline.forEach(([since, activity], i) => {
         const end = Math.min(device.timeline[i + 1]?.[0] ?? view.round_seconds, view.round_seconds);
         const start = Math.max(since, 0); // on their own time devices may have begun before the round
-        if (!(doing in colours) || end <= start) return;
-        context.fillStyle = colours[doing];
+        if (!(activity in colours) || end <= start) return;
+        context.fillStyle = colours[activity];
         const done = Math.min(Math.max(seconds, start), end);
         if (done > start) context.fillRect(x(start), row * pixels, (done - start) * scale, pixels - gap);
         if (end > done) {

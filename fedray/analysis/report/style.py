@@ -56,7 +56,7 @@ def byte_unit(most: float) -> Unit:
     return Unit(names[power], 1000.0**power)
 
 
-def words(text: str) -> str:
+def escaped(text: str) -> str:
     """A user's text for a figure, cut when long; plotly would read tags in it, and formulas between dollars."""
     shortened = text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"
     return escape(shortened, quote=False).replace("$", "&#36;")
@@ -96,7 +96,7 @@ def blocks(names: Sequence[str], pixels: float, side: Literal["left", "right"], 
             rules.append({"type": "line", "xref": "paper", "x0": 0, "x1": 1, **height})
         if (end - start) * pixels >= LINE_PIXELS:
             middle = (start + end - 1) / 2
-            labels.append({"text": words(name), "xref": "paper", "y": middle, "showarrow": False, **edge})
+            labels.append({"text": escaped(name), "xref": "paper", "y": middle, "showarrow": False, **edge})
         start = end
     return {"shapes": rules, "annotations": labels}
 

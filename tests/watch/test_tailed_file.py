@@ -5,11 +5,11 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fedray.watch.growing import GrowingFile
+from fedray.watch.tailed_file import TailedFile
 
 
 def test_there_may_be_no_file_yet(tmp_path: Path) -> None:
-    growing = GrowingFile(tmp_path / "rounds.jsonl")
+    growing = TailedFile(tmp_path / "rounds.jsonl")
     assert growing.fresh().lines == ()
     (tmp_path / "rounds.jsonl").write_text("one\n")
     assert growing.fresh().lines == [b"one\n"]
@@ -19,7 +19,7 @@ def test_there_may_be_no_file_yet(tmp_path: Path) -> None:
 @given(st.lists(st.text("ab\n", max_size=6), max_size=12))
 def test_whatever_the_pieces_every_complete_line_comes_once(tmp_path_factory, pieces: list[str]) -> None:
     path = tmp_path_factory.mktemp("grow") / "file"
-    growing, seen = GrowingFile(path), b""
+    growing, seen = TailedFile(path), b""
     path.write_text("")
     for piece in pieces:
         with path.open("a") as file:
@@ -35,7 +35,7 @@ def test_whatever_the_pieces_every_complete_line_comes_once(tmp_path_factory, pi
 def test_a_file_that_was_replaced_or_cut_is_read_anew(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("one\ntwo\n")
-    growing = GrowingFile(path)
+    growing = TailedFile(path)
     growing.fresh()
     (tmp_path / "other").write_text("one\nthree\n")
     (tmp_path / "other").rename(path)

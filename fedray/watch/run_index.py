@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Lock
 
 from fedray.errors import UserError
-from fedray.watch.following import Follower
+from fedray.watch.run_reader import RunReader
 from fedray.watch.views import RoundView, RunView
 
 DEEPEST = 3  # folders below a given one in which runs are looked for: those of sweeps, and of folders of sweeps
@@ -15,7 +15,7 @@ MOST_RUNS = 50
 SEARCH_REST = 20  # times as long as a search through large folders takes is it rested from
 
 
-class Gallery:
+class RunIndex:
     """Responsibilities: find runs, follow each, and keep the last view of those that changed; for any threads."""
 
     def __init__(self, places: Sequence[Path]) -> None:
@@ -24,7 +24,7 @@ class Gallery:
             if not place.is_dir():
                 raise UserError(f"{place}: no such folder")
         self.places = [place.absolute() for place in places]
-        self.followers: dict[str, Follower] = {}
+        self.readers: dict[str, RunReader] = {}
         self.views: dict[str, RunView] = {}
         self._signatures: dict[str, tuple[object, ...]] = {}
         self._not_followed: dict[Path, str] = {}
@@ -36,20 +36,20 @@ class Gallery:
             if (place / "scenario.yaml").is_file():
                 self._follow(place).view()
 
-    def look(self) -> list[str]:
+    def poll(self) -> list[str]:
         """Names of the runs that have news since the last look."""
         with self._reading:
             began = time.monotonic()
             if began >= self._search_again:
                 self._search()
                 self._search_again = time.monotonic() + SEARCH_REST * (time.monotonic() - began)
-            return [name for name, follower in self.followers.items() if self._has_news(name, follower)]
+            return [name for name, reader in self.readers.items() if self._has_news(name, reader)]
 
     def round(self, name: str, number: int) -> RoundView | None:
         """A round of a run; None if there is no such run or round. UserError for files that are not ours."""
         with self._reading:
-            follower = self.followers.get(name)
-            return follower.round(number) if follower else None
+            reader = self.readers.get(name)
+            return reader.round(number) if reader else None
 
     @property
     def problems(self) -> list[str]:
@@ -59,11 +59,11 @@ class Gallery:
 
     def _search(self) -> None:
         """Follow runs that are new, forget those that are gone."""
-        for name, follower in list(self.followers.items()):
-            if not follower.directory.scenario.is_file():
-                for known in (self.followers, self.views, self._signatures, self._not_read):
+        for name, reader in list(self.readers.items()):
+            if not reader.directory.scenario.is_file():
+                for known in (self.readers, self.views, self._signatures, self._not_read):
                     known.pop(name, None)
-        followed = {follower.directory.path for follower in self.followers.values()}
+        followed = {reader.directory.path for reader in self.readers.values()}
         self._not_followed = {}
         for path in self._runs():
             if path not in followed:
@@ -72,13 +72,13 @@ class Gallery:
                 except (UserError, OSError) as error:
                     self._not_followed[path] = str(error)
 
-    def _has_news(self, name: str, follower: Follower) -> bool:
-        signature = follower.signature()
+    def _has_news(self, name: str, reader: RunReader) -> bool:
+        signature = reader.signature()
         if signature == self._signatures.get(name):
             return False
         self._signatures[name] = signature
         try:
-            self.views[name] = follower.view()
+            self.views[name] = reader.view()
         except (UserError, OSError) as error:
             self._not_read[name] = str(error)
             return False
@@ -96,13 +96,13 @@ class Gallery:
         self._left_out = len(found) - len(latest)
         return sorted(path for _, path in latest)
 
-    def _follow(self, path: Path) -> Follower:
+    def _follow(self, path: Path) -> RunReader:
         name = self._name(path)
-        self.followers[name] = Follower(path, name)
-        return self.followers[name]
+        self.readers[name] = RunReader(path, name)
+        return self.readers[name]
 
     def _name(self, path: Path) -> str:
         """The shortest end of a path that no other run has."""
-        taken = self.followers.keys()
+        taken = self.readers.keys()
         ends = ("/".join(path.parts[-length:]) for length in range(1, len(path.parts) + 1))
         return next((end for end in ends if end not in taken), str(path))

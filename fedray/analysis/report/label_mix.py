@@ -3,12 +3,12 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from fedray.analysis.report import look
-from fedray.analysis.report.look import Chart, View
+from fedray.analysis.report import style
 from fedray.analysis.report.reading import ReportedRun, Shards
+from fedray.analysis.report.style import Chart, View
 from fedray.protocol import Floats
 from fedray.results.divergence import label_divergence
-from fedray.results.thinning import evenly
+from fedray.results.downsample import evenly
 
 MOST_GROUPS = 40
 BAR_PIXELS = 26
@@ -24,18 +24,18 @@ def mix_chart(run: ReportedRun, shards: Shards) -> Chart:
     names = [f"group {group} ({len(devices):,})" for group, devices in zip(shown, members, strict=True)]
 
     by_size = np.argsort(-shards.whole, kind="stable")
-    all_coloured = len(by_size) <= len(look.PALETTE)
-    coloured = np.arange(len(by_size)) if all_coloured else by_size[: len(look.PALETTE)]
+    all_coloured = len(by_size) <= len(style.PALETTE)
+    coloured = np.arange(len(by_size)) if all_coloured else by_size[: len(style.PALETTE)]
     others = np.setdiff1d(by_size, coloured)
     examples = np.array([shards.whole, *counts])
     shares = examples / np.maximum(examples.sum(axis=1, keepdims=True), 1)
     rows = ["whole fleet", *names]
     bars = [
-        _part(look.words(shards.labels[label]), colour, rows, shares[:, label])
-        for label, colour in zip(coloured, look.PALETTE, strict=False)
+        _part(style.escaped(shards.labels[label]), colour, rows, shares[:, label])
+        for label, colour in zip(coloured, style.PALETTE, strict=False)
     ]
     if len(others):
-        bars.append(_part(f"{len(others)} other labels", look.GREY, rows, shares[:, others].sum(axis=1)))
+        bars.append(_part(f"{len(others)} other labels", style.GREY, rows, shares[:, others].sum(axis=1)))
 
     parts = [
         f"Label mix of each group of round {last.round} (its number of devices in brackets) beside the whole fleet's; "
@@ -49,14 +49,14 @@ def mix_chart(run: ReportedRun, shards: Shards) -> Chart:
         parts.append(f"Of {len(groups):,} groups {len(shown)} are shown, evenly chosen.")
     beside = {"x": 1, "xref": "paper", "xanchor": "left", "xshift": 6, "showarrow": False}
     told = [f"{label_divergence(mine, shards.whole):.4f} nats" for mine in counts]
-    drawn = look.drawing(
+    drawn = style.drawing(
         bars,
         BAR_PIXELS * len(rows) + 120,
         {"r": 96},
         barmode="stack",
         bargap=0.25,
-        xaxis=look.axis("share of the examples held", range=[0, 1], showgrid=False, tickformat=".0%"),
-        yaxis=look.axis("", autorange="reversed", ticks="", showline=False, type="category"),
+        xaxis=style.axis("share of the examples held", range=[0, 1], showgrid=False, tickformat=".0%"),
+        yaxis=style.axis("", autorange="reversed", ticks="", showline=False, type="category"),
         annotations=[{"text": text, "y": name, **beside} for text, name in zip(told, names, strict=True)],
     )
     return Chart("Labels by group", " ".join(parts), (View(f"round {last.round}", drawn),))

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from fedray.display.words import word_table
+from fedray.display.tables import word_table
 
 DIGEST = "0123456789abcdef" * 4
 

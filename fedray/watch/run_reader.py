@@ -15,13 +15,13 @@ from pydantic import TypeAdapter, ValidationError
 from fedray.errors import UserError
 from fedray.results import DeviceRecord, Progress, RoundRecord, RoundUnderWay, RunDirectory, TrainedDeviceRecord
 from fedray.results.divergence import LabelMixes
+from fedray.results.downsample import evenly
 from fedray.results.lines import round_line
 from fedray.results.rows import parquet_path, parquet_rows, round_record, trained_record
-from fedray.results.thinning import evenly
 from fedray.scenario import load_scenario
 from fedray.scenario.schema import Scenario, Synchronous
-from fedray.watch.growing import GrowingFile
 from fedray.watch.rounds import round_view
+from fedray.watch.tailed_file import TailedFile
 from fedray.watch.views import Curve, RoundView, RunView, UnderWay
 
 MOST_POINTS = 1_000  # of a curve; more are not told apart on a page
@@ -40,15 +40,15 @@ class _Place:
     end: int
 
 
-class Follower:
+class RunReader:
     """Responsibilities: read what is new in a run directory; tell where the run stands, and what a round was like."""
 
     def __init__(self, path: Path, name: str) -> None:
         """UserError if the folder holds no run."""
         self.directory = RunDirectory(path)
         self.name = name
-        self._rounds_file = GrowingFile(path / "rounds.jsonl")
-        self._devices_file = GrowingFile(path / "devices.jsonl")
+        self._rounds_file = TailedFile(path / "rounds.jsonl")
+        self._devices_file = TailedFile(path / "devices.jsonl")
         self._rounds: list[RoundRecord] = []
         self._places: dict[int, _Place] = {}
         self._scenario_stamp = (0, 0, 0)

@@ -16,7 +16,7 @@ class Piece:
     lines: Sequence[bytes]
 
 
-class GrowingFile:
+class TailedFile:
     """Responsibilities: hand out every complete line once, and notice when the file has become another one."""
 
     def __init__(self, path: Path) -> None:
