@@ -2,7 +2,7 @@
 
 from fedray.emulation.corruption import corrupted
 from fedray.emulation.energy import DeviceLimits
-from fedray.emulation.in_flight import InFlightUpdates, ServerStep, dispatch
+from fedray.emulation.in_flight import InFlightUpdates, ServerStep, busy_devices, dispatch
 from fedray.emulation.schedule import Outcome, RoundTermination, Schedule, simulate
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "RoundTermination",
     "Schedule",
     "ServerStep",
+    "busy_devices",
     "corrupted",
     "dispatch",
     "simulate",

@@ -1,36 +1,39 @@
-"""Devices that work on their own time between server steps (semi-asynchronous and asynchronous schedules)."""
+"""Updates in flight between server steps (semi-asynchronous and asynchronous schedules)."""
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fedray.emulation.schedule import Outcome, Schedule
-from fedray.protocol import Assignment, Floats, Group, Ints, Plan
+from fedray.protocol import Assignment, Floats, Group, Ints, Plan, ServerState
 
 
 @dataclass(frozen=True)
 class InFlightUpdates:
-    """Who is under way, with what, and until when, in emulated seconds since the run began.
+    """Assignments in flight and when they end, in emulated seconds since the run began.
 
     An assignment's group is the version of the global adapter that its device started from: the number of server steps
-    before it. The columns of `schedule`, (assignments,), belong to them; its `round_seconds` mean nothing here.
+    before it. The columns of `schedule` and `ends`, (assignments,), belong to them; the schedule's `round_seconds` are
+    meaningless here. `bases` are the server states that they started from, by version.
     """
 
     assignments: tuple[Assignment, ...]
     schedule: Schedule
     ends: Floats
+    bases: Mapping[int, ServerState] = field(default_factory=dict)
 
     @property
     def versions(self) -> set[int]:
         return {assignment.group for assignment in self.assignments}
 
     def next_server_step(self, wanted: int, started: float) -> "tuple[ServerStep, InFlightUpdates | None]":
-        """The next server step, which began at a time, and who is still under way after it.
+        """The next server step after `started`, and the updates still in flight after it.
 
-        It happens when so many updates are in, the lower device first among equals; or all there are, if fewer come.
-        Who failed until then is known, and done too.
+        It happens once `wanted` updates have arrived (ties: lower device first) or, if fewer are in flight, when the
+        last one finishes. Devices that failed before it are done, too.
         """
         finished = np.flatnonzero(self.schedule.finished)
         order = finished[np.lexsort((self.schedule.devices[finished], self.ends[finished]))][:wanted]
@@ -48,35 +51,44 @@ class InFlightUpdates:
         )
         plan = Plan(reached.assignments, tuple(groups))
         left = self._only(~done, self.schedule) if not done.all() else None
-        return ServerStep(plan, reached.schedule, at), left
+        return ServerStep(plan, reached.schedule, at, reached.bases), left
 
     def _only(self, rows: NDArray[np.bool_], schedule: Schedule) -> "InFlightUpdates":
         chosen = tuple(one for one, taken in zip(self.assignments, rows, strict=True) if taken)
-        return InFlightUpdates(chosen, _rows(schedule, np.flatnonzero(rows)), self.ends[rows])
+        bases = {version: base for version, base in self.bases.items() if any(one.group == version for one in chosen)}
+        return InFlightUpdates(chosen, _rows(schedule, np.flatnonzero(rows)), self.ends[rows], bases)
 
 
 @dataclass(frozen=True)
 class ServerStep:
-    """A server step: the plan of those that are done, one group per version, their schedule, and when it happens."""
+    """A server step: the plan of its updates, one group per version, their schedule and bases, and when it happens."""
 
     plan: Plan
     schedule: Schedule
     seconds: float
+    bases: Mapping[int, ServerState]
+
+
+def busy_devices(in_flight: InFlightUpdates | None) -> list[int]:
+    """Devices whose updates are in flight."""
+    return [assignment.device for assignment in in_flight.assignments] if in_flight else []
 
 
 def dispatch(
-    flights: InFlightUpdates | None, plan: Plan, schedule: Schedule, version: int, at: float
+    in_flight: InFlightUpdates | None, plan: Plan, schedule: Schedule, version: int, base: ServerState, at: float
 ) -> InFlightUpdates:
-    """Those under way, and those of a plan that starts from a version at a time; ascending by device."""
+    """In-flight assignments plus those dispatched from `version`, whose state is `base`, at time `at`; by device id."""
     starting = tuple(replace(assignment, group=version) for assignment in plan.assignments)
-    fresh = InFlightUpdates(starting, schedule, at + schedule.end_seconds)
-    if flights is None:
+    fresh = InFlightUpdates(starting, schedule, at + schedule.end_seconds, {version: base})
+    if in_flight is None:
         return fresh
-    everybody = (*flights.assignments, *fresh.assignments)
-    order = np.argsort([assignment.device for assignment in everybody])
-    together = _rows(_concatenated(flights.schedule, fresh.schedule), order)
-    ends = np.concatenate([flights.ends, fresh.ends])[order]
-    return InFlightUpdates(tuple(everybody[place] for place in order), together, ends)
+    assignments = (*in_flight.assignments, *fresh.assignments)
+    order = np.argsort([assignment.device for assignment in assignments])
+    together = _rows(_concatenated(in_flight.schedule, fresh.schedule), order)
+    ends = np.concatenate([in_flight.ends, fresh.ends])[order]
+    return InFlightUpdates(
+        tuple(assignments[place] for place in order), together, ends, {**in_flight.bases, version: base}
+    )
 
 
 def _rows(schedule: Schedule, rows: Ints) -> Schedule:

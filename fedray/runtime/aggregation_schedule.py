@@ -1,15 +1,14 @@
-"""Who is done in a round and what becomes of their updates: all in lockstep, or each on its own time."""
+"""Which updates a server step aggregates, and how: synchronous rounds, buffered or asynchronous steps."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from fedray.aggregation.staleness import Arrival, buffered, mixed
-from fedray.emulation import Schedule, dispatch
+from fedray.emulation import InFlightUpdates, Schedule, dispatch
 from fedray.methods import Method
 from fedray.protocol import Plan, ServerState
 from fedray.runtime.messages import RoundResult
-from fedray.runtime.sky import Sky
 from fedray.scenario.schema import Asynchronous, Buffered, RoundSchedule, Synchronous
 
 
@@ -23,13 +22,21 @@ class Step:
     schedule: Schedule
     began: Mapping[int, int]
     bases: Mapping[int, ServerState]
-    sky: Sky
+    in_flight: InFlightUpdates | None
 
 
 class AggregationSchedule(Protocol):
     """How rounds follow each other."""
 
-    def step(self, round_: int, state: ServerState, sky: Sky, plan: Plan, schedule: Schedule, at: float) -> Step:
+    def step(
+        self,
+        round_: int,
+        state: ServerState,
+        in_flight: InFlightUpdates | None,
+        plan: Plan,
+        schedule: Schedule,
+        at: float,
+    ) -> Step:
         """The round in which a plan begins from a state at a time, with its schedule."""
         ...
 
@@ -49,9 +56,17 @@ class SynchronousSchedule:
 
     method: Method[Any]
 
-    def step(self, round_: int, state: ServerState, sky: Sky, plan: Plan, schedule: Schedule, at: float) -> Step:
+    def step(
+        self,
+        round_: int,
+        state: ServerState,
+        in_flight: InFlightUpdates | None,
+        plan: Plan,
+        schedule: Schedule,
+        at: float,
+    ) -> Step:
         groups = [group.id for group in plan.groups]
-        return Step(plan, schedule, dict.fromkeys(groups, round_), dict.fromkeys(groups, state), sky)
+        return Step(plan, schedule, dict.fromkeys(groups, round_), dict.fromkeys(groups, state), in_flight)
 
     def merged(self, round_: int, state: ServerState, step: Step, result: RoundResult) -> ServerState:
         return self.method.apply(state, result.aggregate(self.method.fold()))
@@ -68,16 +83,21 @@ class AsynchronousSchedule:
     schedule: Buffered | Asynchronous
     method: Method[Any]
 
-    def step(self, round_: int, state: ServerState, sky: Sky, plan: Plan, schedule: Schedule, at: float) -> Step:
+    def step(
+        self,
+        round_: int,
+        state: ServerState,
+        in_flight: InFlightUpdates | None,
+        plan: Plan,
+        schedule: Schedule,
+        at: float,
+    ) -> Step:
         version = round_ - 1
-        states = {**sky.versions, version: state}
-        under_way = dispatch(sky.flights, self._weighed(plan), schedule, version, at)
+        in_flight = dispatch(in_flight, self._weighed(plan), schedule, version, state, at)
         wanted = self.schedule.buffer if isinstance(self.schedule, Buffered) else 1
-        server_step, left = under_way.next_server_step(wanted, at)
-        bases = {group.id: states[group.id] for group in server_step.plan.groups}
-        after = Sky(left, {one: states[one] for one in left.versions}) if left else Sky()
-        began = {version: version + 1 for version in bases}
-        return Step(server_step.plan, server_step.schedule, began, bases, after)
+        server_step, left = in_flight.next_server_step(wanted, at)
+        began = {version: version + 1 for version in server_step.bases}
+        return Step(server_step.plan, server_step.schedule, began, server_step.bases, left)
 
     def merged(self, round_: int, state: ServerState, step: Step, result: RoundResult) -> ServerState:
         arrivals = [

@@ -13,17 +13,18 @@ from safetensors.numpy import load_file, save_file
 
 from fedray.adapters import AdapterSpec
 from fedray.adapters.spec import Form
+from fedray.emulation import InFlightUpdates
 from fedray.errors import UserError
 from fedray.protocol import Floats, ServerState, Values
-from fedray.runtime.sky import Sky
+from fedray.runtime.in_flight import in_flight_facts, in_flight_tensors, load_in_flight
 
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclass(frozen=True)
 class Checkpoint:
     """The state after a completed round; `heads` are the local heads, (devices, head floats), or None; `charge` is the
-    joules in every device's battery, (devices,); `sky` is what is under way.
+    joules in every device's battery, (devices,); `in_flight` are the updates in flight.
 
     `fingerprint` is that of the data, the architecture and the boards; a resumed run must have the same.
     """
@@ -33,7 +34,7 @@ class Checkpoint:
     values: Values
     heads: Values | None
     charge: Floats
-    sky: Sky
+    in_flight: InFlightUpdates | None
     method: dict[str, Any]
     wall_seconds: float
     peak_memory_bytes: int
@@ -49,7 +50,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     tensors: dict[str, NDArray[Any]] = {
         "values": checkpoint.values,
         "charge": checkpoint.charge,
-        **checkpoint.sky.tensors(),
+        **in_flight_tensors(checkpoint.in_flight),
     }
     if checkpoint.heads is not None:
         tensors["heads"] = checkpoint.heads
@@ -58,7 +59,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         "format": FORMAT,
         "round": checkpoint.round,
         "spec": asdict(checkpoint.spec),
-        "sky": checkpoint.sky.facts(),
+        "in_flight": in_flight_facts(checkpoint.in_flight),
         "method": checkpoint.method,
         "wall_seconds": checkpoint.wall_seconds,
         "peak_memory_bytes": checkpoint.peak_memory_bytes,
@@ -89,7 +90,7 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
             values=tensors["values"],
             heads=tensors.get("heads"),
             charge=tensors["charge"],
-            sky=Sky.of(facts["sky"], tensors, ServerState(spec, tensors["values"])),
+            in_flight=load_in_flight(facts["in_flight"], tensors, ServerState(spec, tensors["values"])),
             method=facts["method"],
             wall_seconds=float(facts["wall_seconds"]),
             peak_memory_bytes=int(facts["peak_memory_bytes"]),

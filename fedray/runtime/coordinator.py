@@ -9,6 +9,7 @@ import numpy as np
 import ray
 
 from fedray.adapters import as_lora, initial_values, layout_of
+from fedray.emulation import InFlightUpdates, busy_devices
 from fedray.errors import UserError
 from fedray.fleet import FleetState
 from fedray.learning.adapted import AdaptedModel
@@ -42,7 +43,6 @@ from fedray.runtime.reporting import (
     under_way,
 )
 from fedray.runtime.round_executor import RoundExecutor
-from fedray.runtime.sky import Sky
 from fedray.runtime.stopping import out_of_time
 from fedray.runtime.wallclock import WallClock
 from fedray.telemetry import Live
@@ -55,7 +55,7 @@ class RunState:
     state: ServerState
     heads: LocalHeads | None
     fleet_state: FleetState
-    sky: Sky
+    in_flight: InFlightUpdates | None
     records: tuple[RoundRecord, ...]
     wall_seconds: float
     peak_memory_bytes: int
@@ -121,11 +121,12 @@ class Coordinator:
         """The next round: what the server knows, decides, gets back, and learns from it."""
         self.phase_timer.begin()
         before, round_ = self.run_state, len(self.run_state.records) + 1
-        fleet_state = self.experiment.next_start(before.fleet_state, before.sky.busy)
-        view = self.experiment.view(round_, fleet_state, before.sky.busy)
+        busy = busy_devices(before.in_flight)
+        fleet_state = self.experiment.next_start(before.fleet_state, busy)
+        view = self.experiment.view(round_, fleet_state, busy)
         plan = self.experiment.planned(self.method, view)
         schedule = self.experiment.schedule(round_, plan, fleet_state)
-        step = self.aggregation.step(round_, before.state, before.sky, plan, schedule, fleet_state.seconds)
+        step = self.aggregation.step(round_, before.state, before.in_flight, plan, schedule, fleet_state.seconds)
         wall_plan = self.wall.plan(step.plan, step.schedule) if self.wall else None
         fleet = self.experiment.fleet
         devices = device_records(fleet, step, round_)
@@ -149,7 +150,7 @@ class Coordinator:
             state,
             heads,
             ended,
-            step.sky,
+            step.in_flight,
             (*before.records, record),
             before.wall_seconds + self.phase_timer.since_begin,
             max(before.peak_memory_bytes, step.schedule.peak_memory_bytes),
@@ -203,7 +204,7 @@ class Coordinator:
         local = self.experiment.scenario.model.head == "local"
         heads = LocalHeads.same_for_all(values[layout.lora_size :], len(self.experiment.fleet)) if local else None
         return RunState(
-            ServerState(self.first_spec, values), heads, self.experiment.fleet.first_state(), Sky(), (), 0.0, 0
+            ServerState(self.first_spec, values), heads, self.experiment.fleet.first_state(), None, (), 0.0, 0
         )
 
     def _resumed_state(self) -> RunState:
@@ -232,7 +233,7 @@ class Coordinator:
             state=ServerState(saved.spec, saved.values),
             heads=heads,
             fleet_state=FleetState(records[-1].emulated_seconds, saved.charge),
-            sky=saved.sky,
+            in_flight=saved.in_flight,
             records=records,
             wall_seconds=saved.wall_seconds,
             peak_memory_bytes=saved.peak_memory_bytes,
@@ -258,7 +259,7 @@ class Coordinator:
             values=after.state.values,
             heads=after.heads.values if after.heads else None,
             charge=after.fleet_state.charge,
-            sky=after.sky,
+            in_flight=after.in_flight,
             method=self.method.state_dict(),
             wall_seconds=after.wall_seconds,
             peak_memory_bytes=after.peak_memory_bytes,

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from fedray.emulation import InFlightUpdates, busy_devices
 from fedray.errors import UserError
 from fedray.protocol import ServerState
 from fedray.results import DeviceRecord
@@ -12,7 +13,6 @@ from fedray.results.divergence import label_divergence
 from fedray.runtime.aggregation_schedule import aggregation_schedule
 from fedray.runtime.experiment import Experiment
 from fedray.runtime.reporting import device_records
-from fedray.runtime.sky import Sky
 
 
 @dataclass(frozen=True)
@@ -55,16 +55,18 @@ def dry_run(experiment: Experiment, round_: int) -> PlannedRound:
     rounds = experiment.scenario.training.rounds
     if not 1 <= round_ <= rounds:
         raise UserError(f"--round: given {round_}; allowed: 1 to {rounds}, the scenario's training.rounds")
-    method, fleet_state, sky = experiment.build_method(), experiment.fleet.first_state(), Sky()
+    method, fleet_state = experiment.build_method(), experiment.fleet.first_state()
+    in_flight: InFlightUpdates | None = None
     state = ServerState(method.adapter(), np.zeros(0, np.float32))  # nothing is trained, so no values are looked at
-    pace = aggregation_schedule(experiment.scenario.training.schedule, method)
+    aggregation = aggregation_schedule(experiment.scenario.training.schedule, method)
     for current in range(1, round_ + 1):
-        fleet_state = experiment.next_start(fleet_state, sky.busy)
-        planned = experiment.planned(method, experiment.view(current, fleet_state, sky.busy))
-        step = pace.step(
-            current, state, sky, planned, experiment.schedule(current, planned, fleet_state), fleet_state.seconds
+        busy = busy_devices(in_flight)
+        fleet_state = experiment.next_start(fleet_state, busy)
+        planned = experiment.planned(method, experiment.view(current, fleet_state, busy))
+        step = aggregation.step(
+            current, state, in_flight, planned, experiment.schedule(current, planned, fleet_state), fleet_state.seconds
         )
-        plan, schedule, sky = step.plan, step.schedule, step.sky
+        plan, schedule, in_flight = step.plan, step.schedule, step.in_flight
         fleet_state = experiment.after(fleet_state, schedule)
         method.simulate_apply()
         method.observe(schedule.reports({}))

@@ -14,7 +14,6 @@ from fedray.runtime.aggregation_schedule import AsynchronousSchedule, Step, aggr
 from fedray.runtime.dry_run import dry_run
 from fedray.runtime.experiment import prepare
 from fedray.runtime.messages import RoundResult
-from fedray.runtime.sky import Sky
 from fedray.scenario import load_scenario
 from fedray.scenario.schema import Asynchronous, Buffered
 from tests.methods.fleets import PRICING, build
@@ -79,28 +78,28 @@ def own_time(method_name: str, schedule: Buffered | Asynchronous, **words) -> As
 
 
 def server_step(
-    pace: AsynchronousSchedule, round_: int, state: ServerState, versions: dict[int, tuple[Values, list[Update]]]
+    aggregation: AsynchronousSchedule, round_: int, state: ServerState, versions: dict[int, tuple[Values, list[Update]]]
 ):
     """The state after a step in which these updates came back, by the version that their devices started from."""
     folds = {}
     for version, (_, updates) in versions.items():
-        folds[version] = pace.method.fold()
+        folds[version] = aggregation.method.fold()
         for update in updates:
             folds[version].add(update, 1)
     bases = {version: ServerState(state.spec, base) for version, (base, _) in versions.items()}
-    step = Step(Plan((), ()), None, {}, bases, Sky())  # type: ignore[arg-type]
-    return pace.merged(round_, state, step, RoundResult(folds, {}, {}, (), {}))
+    step = Step(Plan((), ()), None, {}, bases, None)  # type: ignore[arg-type]
+    return aggregation.merged(round_, state, step, RoundResult(folds, {}, {}, (), {}))
 
 
 @pytest.mark.parametrize("schedule", [Buffered(kind="buffered"), Asynchronous(kind="asynchronous")])
 def test_a_layer_that_no_device_held_keeps_its_value_whatever_its_base_was(schedule) -> None:
     """Round 4 takes in an update that started from version 0, where every float was 0; the global adapter is at 1."""
-    pace = own_time("legend", schedule)
-    spec = pace.method.adapter()
+    aggregation = own_time("legend", schedule)
+    spec = aggregation.method.adapter()
     whole, top = (layout_of(PRICING.shape, one) for one in (spec, spec.deepest(2)))
     update = Update(0, top, np.full(top.size, 2.0, np.float32))
     now, old = (np.full(whole.size, value, np.float32) for value in (1.0, 0.0))
-    after = server_step(pace, 4, ServerState(spec, now), {0: (old, [update])}).values
+    after = server_step(aggregation, 4, ServerState(spec, now), {0: (old, [update])}).values
     moved = np.isin(np.arange(whole.size), whole.positions_of(top))
     # staleness 3 counts a half: FedBuff adds half of the change of 2, FedAsync goes 0.3 of the way from 1 to 2
     assert after[moved] == pytest.approx(2.0 if isinstance(schedule, Buffered) else 1.3)
@@ -109,12 +108,14 @@ def test_a_layer_that_no_device_held_keeps_its_value_whatever_its_base_was(sched
 
 
 def test_a_step_of_two_versions_moves_each_layer_by_its_holders() -> None:
-    pace = own_time("legend", Buffered(kind="buffered"))
-    spec = pace.method.adapter()
+    aggregation = own_time("legend", Buffered(kind="buffered"))
+    spec = aggregation.method.adapter()
     whole, top = (layout_of(PRICING.shape, one) for one in (spec, spec.deepest(2)))
     at = {value: np.full(whole.size, value, np.float32) for value in (0.0, 1.0, 3.0)}
     deep, shallow = Update(0, whole, at[3.0]), Update(1, top, np.full(top.size, 4.0, np.float32))
-    after = server_step(pace, 4, ServerState(spec, at[1.0]), {3: (at[1.0], [deep]), 0: (at[0.0], [shallow])}).values
+    after = server_step(
+        aggregation, 4, ServerState(spec, at[1.0]), {3: (at[1.0], [deep]), 0: (at[0.0], [shallow])}
+    ).values
     moved = np.isin(np.arange(whole.size), whole.positions_of(top))
     assert after[~moved] == pytest.approx(1 + 2)  # the one holder's change, fresh
     assert after[moved] == pytest.approx(1 + (2 + 0.5 * 4) / 2)
@@ -122,24 +123,26 @@ def test_a_step_of_two_versions_moves_each_layer_by_its_holders() -> None:
 
 def test_hetlora_weighs_by_norm_and_pads_on_its_own_time_too() -> None:
     """Oracle: its fold over both updates, because both started from the global adapter and staleness is constant."""
-    pace = own_time("hetlora", Buffered(kind="buffered", staleness="constant"))
-    spec = pace.method.adapter()
+    aggregation = own_time("hetlora", Buffered(kind="buffered", staleness="constant"))
+    spec = aggregation.method.adapter()
     rng = np.random.default_rng(1)
     layouts = [layout_of(PRICING.shape, spec.truncated_to(rank)) for rank in (2, 6)]
     updates = [Update(i, one, rng.normal(0, 0.1 + i, one.size).astype(np.float32)) for i, one in enumerate(layouts)]
     state = ServerState(spec, rng.normal(0, 1, layout_of(PRICING.shape, spec).size).astype(np.float32))
-    together = pace.method.fold()
+    together = aggregation.method.fold()
     for update in updates:
         together.add(update, 1)
-    expected = pace.method.apply(state, together.result()).values
-    found = server_step(pace, 4, state, {2: (state.values, [updates[0]]), 3: (state.values, [updates[1]])}).values
+    expected = aggregation.method.apply(state, together.result()).values
+    found = server_step(
+        aggregation, 4, state, {2: (state.values, [updates[0]]), 3: (state.values, [updates[1]])}
+    ).values
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_a_step_in_which_every_update_was_refused_changes_nothing() -> None:
-    pace = own_time("fedit", Buffered(kind="buffered"))
-    state = ServerState(pace.method.adapter(), np.ones(3, np.float32))
-    assert server_step(pace, 4, state, {}) is state
+    aggregation = own_time("fedit", Buffered(kind="buffered"))
+    state = ServerState(aggregation.method.adapter(), np.ones(3, np.float32))
+    assert server_step(aggregation, 4, state, {}) is state
 
 
 def test_a_buffer_weighs_updates_alike_or_by_examples(small_scenario: Path) -> None:
@@ -148,9 +151,9 @@ def test_a_buffer_weighs_updates_alike_or_by_examples(small_scenario: Path) -> N
         experiment = prepare(load_scenario(small_scenario, ("method={name: fedit, rank: 4}", schedule)))
         method, fleet_state = experiment.build_method(), experiment.fleet.first_state()
         plan = experiment.planned(method, experiment.view(1, fleet_state, []))
-        pace = aggregation_schedule(experiment.scenario.training.schedule, method)
+        aggregation = aggregation_schedule(experiment.scenario.training.schedule, method)
         state = ServerState(method.adapter(), np.zeros(0, np.float32))
-        step = pace.step(1, state, Sky(), plan, experiment.schedule(1, plan, fleet_state), fleet_state.seconds)
+        step = aggregation.step(1, state, None, plan, experiment.schedule(1, plan, fleet_state), fleet_state.seconds)
         expected = experiment.examples[[one.device for one in step.plan.assignments]].tolist() if weights else [1] * 6
         assert [one.weight for one in step.plan.assignments] == expected
         assert not weights or len(set(expected)) > 1

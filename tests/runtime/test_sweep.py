@@ -30,7 +30,6 @@ from fedray.runtime.batch import SweptRun
 from fedray.runtime.checkpoint import Checkpoint, save_checkpoint
 from fedray.runtime.experiment import prepare
 from fedray.runtime.matrix import build_matrix
-from fedray.runtime.sky import Sky
 from fedray.runtime.sweep import Sweep, open_sweep, run_sweep
 from tests.conftest import Result, interrupt_after_a_round
 from tests.runtime.conftest import PLAIN, Watching
@@ -157,7 +156,7 @@ def a_complete_cell(scenario: Path, folder: Path) -> RunDirectory:
         values=np.zeros(1, np.float32),
         heads=None,
         charge=experiment.fleet.first_state().charge,
-        sky=Sky(),
+        in_flight=None,
         method={},
         wall_seconds=1.0,
         peak_memory_bytes=1,

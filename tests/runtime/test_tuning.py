@@ -24,7 +24,6 @@ from fedray.runtime.checkpoint import Checkpoint, save_checkpoint
 from fedray.runtime.driver import RunCallback
 from fedray.runtime.experiment import Experiment
 from fedray.runtime.halving import Rung, Score
-from fedray.runtime.sky import Sky
 from fedray.runtime.tuning import Tuning, run_tuning
 from fedray.runtime.tuning_plan import LEARNING_RATE, TuningRequest, open_tuning
 from fedray.scenario import load_scenario
@@ -80,7 +79,7 @@ def stand_in(
         values=np.zeros(1, np.float32),
         heads=None,
         charge=experiment.fleet.first_state().charge,
-        sky=Sky(),
+        in_flight=None,
         method={},
         wall_seconds=1.0,
         peak_memory_bytes=1,
