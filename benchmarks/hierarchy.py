@@ -9,7 +9,7 @@ with batches of 16 x 128 tokens. Every variant meets every number of local steps
     near-iid, random       fedit at four aggregations inside groups of that formation
     flat                   fedit without groups
 
-Each run is a `fedray run` of its own below FOLDER/runs, and leaves FOLDER/NAME.json. A run whose file is there is not
+Each run is a `fedray run` of its own below FOLDER/runs, and leaves FOLDER/NAME.json. A run whose file exists is not
 done again, and one that was interrupted is resumed. The table is of all runs that this call names: `tau` and `depth`
 are means over devices and rounds, `seconds` the emulated seconds of all rounds, accuracies the mean over the seeds.
 """

@@ -6,7 +6,7 @@
   with the top d = 0..12 layers tuned in full, and with adapters in them and the weights frozen. The script says neither
   board nor batch; the seconds beside it are of 4 texts of 256 tokens on a Jetson TX2. At 4 texts the activations of a
   layer would be 80 MB, and the published slopes (336 MB in full, 227 MB with adapters) could not be reached by any
-  formula; both fit 13 texts. So two numbers are fitted, to rows of the adapters alone: the batch, and what is there
+  formula; both fit 13 texts. So two numbers are fitted, to rows of the adapters alone: the batch, and what is held
   beside the weights at depth 0 (CUDA context, framework). All rows of full fine-tuning are predicted from them, with
   the weights, gradients and moments that they hold and adapters do not. Depth 12 tunes the embeddings, too.
 - Torch: what autograd saves in a real step, by unique storage, with the frozen weights and the trained ones' copies;

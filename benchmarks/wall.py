@@ -1,4 +1,4 @@
-"""What a run under the wall clock asks of this machine: how soon its devices are there, and how much memory they take.
+"""What a run under the wall clock asks of this machine: when its devices are ready, and how much memory they take.
 
     python benchmarks/wall.py [--devices 80]
 

@@ -56,7 +56,7 @@ def convergence() -> model.Dashboard:
                     against(
                         PanelSpec(
                             "Accuracy against traffic",
-                            "What was reached with so many adapter bytes, up and down together.",
+                            "Accuracy against adapter bytes, up and down together.",
                             units.PercentUnit,
                             height=10,
                         ),

@@ -95,7 +95,7 @@ def ranking(spec: PanelSpec, *queries: Query, thresholds: build.ThresholdsConfig
 
 
 def outcome_rows(spec: PanelSpec, query: Query, rows: int) -> statetimeline.Panel:
-    """How each device ended over time, so many devices to a page."""
+    """How each device ended over time, `rows` devices per page."""
     panel = _dressed(statetimeline.Panel(), spec, [_ask(query)])
     panel.mappings([colours.outcomes()]).color_scheme(colours.scheme(model.FieldColorModeId.THRESHOLDS))
     panel.thresholds(colours.steps(colours.GREY)).show_value(looks.VisibilityMode.NEVER).merge_values(True)
@@ -104,7 +104,7 @@ def outcome_rows(spec: PanelSpec, query: Query, rows: int) -> statetimeline.Pane
 
 
 def heat_rows(spec: PanelSpec, query: Query, rows: int) -> statushistory.Panel:
-    """A row of cells per device, the darker the more; so many devices to a page."""
+    """A row of cells per device, darker for larger values; `rows` devices per page."""
     panel = _dressed(statushistory.Panel(), spec, [_ask(query)])
     panel.color_scheme(colours.scheme(model.FieldColorModeId.CONTINUOUS_BLUES)).show_value(looks.VisibilityMode.NEVER)
     # a panel with more cells than pixels refuses to draw, so the moments are few

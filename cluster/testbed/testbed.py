@@ -192,7 +192,7 @@ def shape(namespace: str, device: str, mbps: float, delay_ms: float) -> None:
 
 
 def start_ray(links: Sequence[Link], folder: Path, environment: Environment) -> None:
-    """A head without CPUs, a node per class; waits until all are there."""
+    """A head without CPUs, a node per class; waits until all are alive."""
     ray = shutil.which("ray", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     if ray is None:
         raise TestbedError("no `ray` beside this Python: use that of fedray's environment")
@@ -217,7 +217,7 @@ def start_ray(links: Sequence[Link], folder: Path, environment: Environment) -> 
 
 
 def await_nodes(count: int, last: subprocess.Popen[bytes], log: Path, environment: Environment) -> None:
-    """Until Ray knows so many living nodes; TestbedError with the log's last lines if the last one died, or is late."""
+    """Wait until Ray knows `count` living nodes; TestbedError with the log's last lines if the last died or is late."""
     deadline = time.monotonic() + START_SECONDS
     asking = inside(HEAD, [sys.executable, "-c", COUNT_NODES])
     while time.monotonic() < deadline and last.poll() is None:

@@ -1,4 +1,4 @@
-"""Quality under a budget: the best model a run had by the time it had spent so many seconds, bytes or joules."""
+"""Quality under a budget: the best model of a run within a budget of seconds, bytes or joules."""
 
 from dataclasses import dataclass
 

@@ -27,7 +27,7 @@ class Comparison:
     `majority_accuracy` is the test accuracy of always giving the most frequent training label, the highest of all
     runs. `scored_on` names the examples that scores are of, null where runs differ. `differing` names what should not
     differ between methods and does: the sections task, fleet, model, costs, training, and the twin whose costs were
-    counted; `twin` is that of all runs, if they agree. `grid` is there under the protocol robustness.
+    counted; `twin` is that of all runs, if they agree. `grid` is set under the protocol robustness.
     """
 
     protocol: ProtocolName

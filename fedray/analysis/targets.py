@@ -30,7 +30,7 @@ class TargetRule:
 class Attempt:
     """A run on its way to a target: what it had spent when it reached it.
 
-    Where it was not reached, at least so much would have had to be spent: all that the run spent, or what it had spent
+    Where it was not reached, the cost is a lower bound: all that the run spent, or what it had spent
     when the evaluations began that reached the target up to the run's end, too few to hold it.
     """
 

@@ -111,7 +111,9 @@ def report(
 
 def export(
     runs: Runs,
-    output: Annotated[Path, typer.Option("--openmetrics", metavar="FILE", help="Where to; replaced if it is there.")],
+    output: Annotated[
+        Path, typer.Option("--openmetrics", metavar="FILE", help="Output file; an existing one is replaced.")
+    ],
 ) -> None:
     """Write runs as OpenMetrics text for Prometheus and Grafana; its time is emulated time, from 2000-01-01 UTC on."""
     from fedray.results import expand

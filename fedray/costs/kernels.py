@@ -29,7 +29,7 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Kernels:
-    """So many launches of each kernel; adds and scales like a vector."""
+    """Numbers of launches of each kernel; adds and scales like a vector."""
 
     counts: tuple[tuple[Kernel, float], ...] = ()
 
@@ -190,5 +190,5 @@ def _lora(tokens: int, inside: int, out: int, rank: int) -> Kernels:
 
 
 def _update(weights: int) -> Kernels:
-    """AdamW over so many weights."""
+    """AdamW over `weights` weights."""
     return Kernels.of([Kernel(0.0, float(FLOAT * ADAM_TRAFFIC * weights))])

@@ -32,7 +32,7 @@ class Work:
         return self.steps * self.step.flops
 
     def compute_seconds(self, flops_per_second: Floats, bytes_per_second: Floats, launch_seconds: Floats) -> Floats:
-        """Seconds of all steps on devices that do so much, elementwise."""
+        """Seconds of all steps on devices of these rates, elementwise."""
         return self.steps * self.step.seconds(flops_per_second, bytes_per_second, launch_seconds)
 
 

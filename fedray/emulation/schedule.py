@@ -32,7 +32,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class RoundTermination:
-    """When the server ends a round before everybody is through: after a deadline, or with so many updates in."""
+    """When the server ends a round early: after a deadline, or once `wanted` updates have arrived."""
 
     deadline_seconds: float = inf
     wanted: int | None = None
@@ -47,9 +47,9 @@ class Schedule:
     are sums over inner rounds, until a device stops; so are working joules, which contain the idle draw of
     waiting until then. A device that finished rests until the round is over; one that failed is in no account after.
 
-    The round lasts until the server knows of everybody, or until the rules end it. It hears at once of a device that
-    runs out of memory (when it would start computing) or vanishes; that an upload is lost, when it would have ended.
-    Devices that are still at work when the round ends stop then. What does not count is wasted.
+    The round lasts until the server knows the outcome of every device, or until a `RoundTermination` ends it. The
+    server learns at once that a device runs out of memory (when it would start computing) or vanishes, and that an
+    upload is lost when it would have ended. Devices still at work when the round ends stop then; their work is wasted.
     """
 
     devices: Ints
@@ -72,7 +72,7 @@ class Schedule:
     resting_seconds: Floats  # powered and done, until the round is over or the battery empty
     rest_lasts: Floats  # seconds that the battery allows of it; inf on mains, 0 if the device failed
     wasted_seconds: Floats  # of computing and transfers
-    wasted_joules: Floats  # of work; rest is nobody's
+    wasted_joules: Floats  # of work only, not of rest
     wasted_bytes: Ints
     corruptions: Mapping[int, Corruption]  # by device, of those that finish
 
@@ -125,7 +125,7 @@ class Schedule:
 def simulate(
     plan: Plan, conditions: Conditions, pricing: Pricing, started: float, limits: DeviceLimits, rules: RoundTermination
 ) -> Schedule:
-    """The schedule of a plan under the truth of a round that starts so many emulated seconds into the run."""
+    """The schedule of a plan under the truth of a round that starts at `started` emulated seconds."""
     works = [pricing.work_of(assignment) for assignment in plan.assignments]
     devices = np.array([assignment.device for assignment in plan.assignments], np.int64)
     memory, limit = np.array([work.memory_bytes for work in works]), conditions.memory_bytes[devices]

@@ -129,7 +129,7 @@ def _recorded(file: Path) -> Iterator[OnlineWindows]:
                 raise TraceError(f"{file}: {name}: duration is above 0, and what happens lies within it")
             yield _between_switches(period, came, went)
         if not named:
-            raise TraceError(f"{file} holds nobody's presence")
+            raise TraceError(f"{file} holds no device's presence")
     except TraceError:
         raise
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):

@@ -34,7 +34,7 @@ class Batteries:
 
     @staticmethod
     def of(batteries: "list[tuple[Battery | None, int]]") -> "Batteries":
-        """So many devices of each battery; None is mains."""
+        """Batteries of `count` devices each; None is mains."""
         rows = [
             (inf, 0.0, 0.0, inf)
             if battery is None

@@ -75,7 +75,7 @@ class LinkDirection:
     def transferred_bytes(
         self, devices: Ints, size_bytes: Ints, start_seconds: Floats, whole_seconds: Floats, seconds: Floats
     ) -> Ints:
-        """Bytes through after so many of a transfer's whole seconds; columns of shape (transfers,).
+        """Bytes transferred after part of a transfer's seconds; columns of shape (transfers,).
 
         Nothing passes in the latency. Then the bytes of a trace are those recorded; others pass evenly, in a cell too.
         """

@@ -53,7 +53,7 @@ class Trace:
         return self.passed(start + seconds) - self.passed(start)
 
     def transfer_seconds(self, size_bits: float, start: float) -> float:
-        """How long so many bits take that begin at a time: until as much more has passed.
+        """Seconds that `size_bits` take from `start` on.
 
         Bits that start in a fade take as long as the fade lasts. Packets are counted exactly.
         """

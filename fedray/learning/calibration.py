@@ -23,7 +23,7 @@ PRODUCT = (512, 384, 1536)  # rows, inside, out: of the size that a layer of a s
 COPIED_FLOATS = 16_000_000  # more than caches hold
 LAUNCHES = 200
 STEPS = 6  # that are measured; the first is not counted
-DRAWS = 50  # of so many batches, to know how long they are
+DRAWS = 50  # batches drawn to measure their mean length
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ class LocalTrainer:
         self.model = AdaptedModel(model, assets.shape, assets.spec, torch.device(torch_device))
 
     def move_to(self, torch_device: str, memory_bytes: float = inf) -> None:
-        """Compute there from now on, on a GPU with at most so much of its memory; MemoryError if that is too little."""
+        """Compute there from now on, with at most `memory_bytes` of a GPU; MemoryError if that is too little."""
         device = torch.device(torch_device)
         if device.type == "cuda" and memory_bytes < inf:
             whole = torch.cuda.get_device_properties().total_memory

@@ -33,7 +33,7 @@ class Exact:
     version: int
 
     def restore(self) -> torch.Tensor:
-        if self.tensor._version != self.version:  # autograd leaves this check to whoever hooks into it
+        if self.tensor._version != self.version:  # autograd leaves this check to hooks
             raise RuntimeError("a tensor saved for backward was changed in place before backward")
         return self.tensor
 

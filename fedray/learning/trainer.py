@@ -32,10 +32,10 @@ class LocalResult:
 
 
 class StepObserver(Protocol):
-    """Somebody who holds a device to its memory and its time."""
+    """Enforces a device's memory limit and step times."""
 
     def holds(self, memory_bytes: int) -> None:
-        """A forward pass is over and so much is in memory; MemoryError if the device has less."""
+        """A forward pass ended with `memory_bytes` in use; MemoryError if the device has less."""
         ...
 
     def stepped(self) -> None:

@@ -125,5 +125,5 @@ class Method(ABC, Generic[Config]):
 
 def in_one_group(assignments: Iterable[Assignment]) -> Plan:
     """A plan without a hierarchy."""
-    everybody = tuple(assignments)
-    return Plan(everybody, (Group(0, tuple(assignment.device for assignment in everybody)),))
+    planned = tuple(assignments)
+    return Plan(planned, (Group(0, tuple(assignment.device for assignment in planned)),))

@@ -28,7 +28,7 @@ class FedAdapterSection(MethodSection):
     first_rank: Positive = Field(4, description="Rank at the start (at most rank).")
     depth_step: Positive = Field(1, description="Layers a trial adds.")
     rank_step: Positive = Field(2, description="Ranks a trial adds.")
-    trial_every: Positive = Field(2, description="Every so many rounds is a trial.")
+    trial_every: Positive = Field(2, description="Rounds between trials.")
     rho: float = Field(0.8, ge=0, lt=1, description="Share of the old value in the moving averages of capacity.")
 
 

@@ -93,7 +93,7 @@ class FedARA(SVDMethod[FedARASection]):
     def apply(self, state: ServerState, folded: Aggregate) -> ServerState:
         if not isinstance(folded, TripletAggregate):
             raise TypeError("FedARA aggregates what TripletMean folds")
-        if not folded.votes.any():  # no update came in: nobody voted, so nothing goes
+        if not folded.votes.any():  # no update arrived, so there are no votes and no pruning
             return state
         kept = self._arbitrate(folded)
         numbers = triplet_numbers(layout_of(self.context.shape, state.spec))

@@ -14,7 +14,9 @@ class FedITSection(MethodSection):
     """FedIT: the same LoRA on every device."""
 
     name: Literal["fedit"]
-    depth: Positive | None = Field(None, description="Ablation: LoRA on so many layers next to the output; null: all.")
+    depth: Positive | None = Field(
+        None, description="Ablation: number of layers with LoRA, counted from the output; null: all."
+    )
 
 
 class FedIT(Method[FedITSection]):

@@ -11,7 +11,7 @@ import numpy as np
 
 from fedray.protocol import Floats, Ints
 
-_SMOOTHING = 1e-6  # added to every label's share, so that a label nobody holds has a logarithm
+_SMOOTHING = 1e-6  # added to every label's share, so that an absent label has a logarithm
 _TOLERANCE = 1e-6  # nats: gaining less changes no training, and chasing it would take most of the search
 _COMPARED_AT_ONCE = 2**11  # exchanges; with six labels the arrays stay in a core's cache
 _COMPARED_AT_MOST = 2**24  # exchanges, some seconds; 1,000 devices are done after 2 to 9 million
@@ -23,7 +23,7 @@ def near_iid_groups(label_histograms: Ints, seconds: Floats, groups: int, spread
 
     `label_histograms[i, k]` counts device i's examples of label k, (devices, labels); `seconds` estimates its round,
     (devices,). No group has more than ceil(devices / groups) members and none is empty; of fewer devices than groups
-    each stands alone, and only so many groups are numbered. Groups are numbered in the order of their lowest device.
+    each stands alone, and fewer groups are numbered. Groups are numbered in the order of their lowest device.
 
     Two seeds follow the devices from fastest to slowest (ties: the lower id first): each is let in where the objective
     grows least, or equal blocks are cut; the better is kept. Then two devices of different groups are exchanged, or
@@ -68,7 +68,7 @@ def grouping_objective(
 def group_divergences(label_histograms: Ints, assignment: Ints, groups: int) -> Floats:
     """KL(group mix || global mix) in nats, (groups,); 0 for a group without members.
 
-    A mix is every label's share of all examples of the members plus 1e-6, normalised: uniform where nobody has any.
+    A mix is every label's share of all examples of the members plus 1e-6, normalised: uniform where no member has any.
     """
     examples = np.zeros((groups, label_histograms.shape[1]))
     np.add.at(examples, assignment, label_histograms)
@@ -78,11 +78,11 @@ def group_divergences(label_histograms: Ints, assignment: Ints, groups: int) -> 
 
 @dataclass(frozen=True)
 class _Objective:
-    """The devices from fastest to slowest, and last nobody, whom a device is exchanged for when it moves alone."""
+    """The devices from fastest to slowest, then a vacancy: a device that moves alone is exchanged for it."""
 
     examples: Floats  # (labels, devices + 1)
     seconds: Floats  # (devices + 1,)
-    present: Floats  # (devices + 1,): 1, and 0 for nobody
+    present: Floats  # (devices + 1,): 1, and 0 for the vacancy
     log_global_mix: Floats  # (labels,)
     spread_weight: float
 
@@ -94,7 +94,7 @@ class _Objective:
         return cls(examples, np.append(seconds, 0.0), present, log_global_mix, spread_weight)
 
     @property
-    def nobody(self) -> int:
+    def vacancy(self) -> int:
         return len(self.seconds) - 1
 
     @property
@@ -112,11 +112,11 @@ class _Search:
 
     def __init__(self, objective: _Objective, groups: int) -> None:
         self.objective = objective
-        self.nobody = objective.nobody
+        self.vacancy = objective.vacancy
         self.groups = groups
-        self.capacity = -(-self.nobody // groups)
+        self.capacity = -(-self.vacancy // groups)
         self.compared = 0
-        self.group_of: Ints = np.full(self.nobody, -1)
+        self.group_of: Ints = np.full(self.vacancy, -1)
         self.examples = np.zeros((len(objective.examples), groups))
         self.sizes = np.zeros(groups)
         self.means = np.zeros(groups)  # seconds
@@ -126,16 +126,16 @@ class _Search:
     def seed(self) -> None:
         """Let every device in where the objective grows least; cut equal blocks instead where that is better."""
         everywhere = np.arange(self.groups)[None]
-        for device in range(self.nobody):
-            growth = self._costs_after(everywhere, np.array([[self.nobody]]), np.array([[device]]))[0] - self.costs
+        for device in range(self.vacancy):
+            growth = self._costs_after(everywhere, np.array([[self.vacancy]]), np.array([[device]]))[0] - self.costs
             empty = self.sizes == 0
-            if empty.sum() >= self.nobody - device:  # those left are needed there
+            if empty.sum() >= self.vacancy - device:  # those left are needed there
                 growth[~empty] = np.inf
             group = int(growth.argmin())
             self._let_in(device, group)
             self.costs[group] += growth[group]
         inserted, cost = self.group_of, self.costs.sum()
-        self._regroup(np.arange(self.nobody) * self.groups // self.nobody)
+        self._regroup(np.arange(self.vacancy) * self.groups // self.vacancy)
         if cost <= self.costs.sum():
             self._regroup(inserted)
 
@@ -173,11 +173,11 @@ class _Search:
                 self._regroup(kept)
 
     def _outsiders(self, partners: Ints, members: int) -> Iterator[tuple[Ints, Ints]]:
-        """The devices of the groups `partners`, then nobody of each with room; and their groups; some at a time."""
+        """The devices of the groups `partners`, then a vacancy of each with room; and their groups; some at a time."""
         devices = np.flatnonzero(np.isin(self.group_of, partners))
         roomy = partners[self.sizes[partners] < self.capacity]
         device_groups = np.append(self.group_of[devices], roomy)
-        devices = np.append(devices, np.full(len(roomy), self.nobody))
+        devices = np.append(devices, np.full(len(roomy), self.vacancy))
         at_once = max(1, _COMPARED_AT_ONCE // members)
         for first in range(0, len(devices), at_once):
             yield devices[first : first + at_once], device_groups[first : first + at_once]
@@ -186,7 +186,7 @@ class _Search:
         """Make the best exchange between `group` and `others`: the other's group, or None where nothing is gained."""
         members = np.flatnonzero(self.group_of == group)
         if self.sizes[group] < self.capacity:
-            members = np.append(members, self.nobody)
+            members = np.append(members, self.vacancy)
         ours, theirs = members[:, None], others[None]
         growth = self._costs_after(np.array([[group]]), ours, theirs) - self.costs[group]
         growth += self._costs_after(other_groups[None], theirs, ours) - self.costs[other_groups]
@@ -226,9 +226,9 @@ class _Search:
 
     def _swap(self, member: int, group: int, other: int, other_group: int) -> None:
         """Send `member` of `group` to `other_group` for `other`."""
-        if member != self.nobody:
+        if member != self.vacancy:
             self.group_of[member] = other_group
-        if other != self.nobody:
+        if other != self.vacancy:
             self.group_of[other] = group
         self._sum_up(np.array([group, other_group]))
 

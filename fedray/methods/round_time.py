@@ -1,4 +1,4 @@
-"""Choosing for everybody at once: as much gain per second as possible without much waiting (FedQuad, HierFedLoRA)."""
+"""Joint choice for all parties: the most gain per second with bounded waiting (FedQuad, HierFedLoRA)."""
 
 import numpy as np
 
@@ -8,10 +8,10 @@ CANDIDATES = 512  # round times that are tried at most; beyond, evenly spaced on
 
 
 def select_round_time(seconds: Floats, gains: Floats, waiting_bound: float) -> Ints:
-    """The index of everybody's choice, (parties,).
+    """The index of each party's choice, (parties,).
 
     `seconds[i, k]` and `gains[i, k]` are what choice k takes party i and is worth, (parties, choices); infinite seconds
-    mean that there is no such choice, and everybody has at least one. The times of all choices are tried as the
+    mean that there is no such choice, and every party has at least one. The times of all choices are tried as the
     round's time T: each party takes its best gain within T (ties: the quickest), or its quickest choice where none is.
     Of these the one with the largest sum of gains per longest time is taken, among those whose mean waiting is at most
     `waiting_bound` of the longest time; where there is none, the one with the least such share of waiting.
@@ -36,5 +36,5 @@ def select_round_time(seconds: Floats, gains: Floats, waiting_bound: float) -> I
         if best is None or score > best[0]:
             best = score, chosen
     if best is None:
-        raise ValueError("nobody has a choice")
+        raise ValueError("no party has a choice")
     return best[1].astype(np.int64)

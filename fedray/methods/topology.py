@@ -16,7 +16,7 @@ from fedray.scenario.schema import Topology
 from fedray.seeds import Purpose, generator
 
 RHO = 0.8  # share of the old value in the moving averages of capacity, as LEGEND's
-MOVED = 0.25  # devices are grouped anew once their estimated seconds have changed by so much on average
+MOVED = 0.25  # devices are grouped anew once their estimated seconds have changed by this share on average
 
 
 class StandingGroups:

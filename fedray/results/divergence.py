@@ -6,7 +6,7 @@ import numpy as np
 
 from fedray.protocol import Floats, Ints
 
-SMOOTHING = 1e-6  # examples added to every label, so that a label nobody holds has a logarithm
+SMOOTHING = 1e-6  # examples added to every label, so that an absent label has a logarithm
 
 
 def label_divergence(mine: Ints, whole: Ints) -> float:
@@ -24,7 +24,7 @@ class LabelMixes:
         self.whole: Ints = sum(self.shards.values(), np.zeros(1, np.int64))
 
     def divergence(self, devices: Sequence[int]) -> float | None:
-        """In nats; None if nobody knows what they hold."""
+        """In nats; None if their labels are unknown."""
         held = [self.shards[device] for device in devices if device in self.shards]
         return label_divergence(np.sum(held, axis=0), self.whole) if held else None
 

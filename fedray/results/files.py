@@ -8,7 +8,7 @@ from fedray.errors import UserError
 
 
 def replace_file(path: Path, text: str, what: str) -> None:
-    """Write `what` to a file; one that is there is replaced once the new one is complete, a link stays one.
+    """Write `what` to a file; an existing one is replaced once the new one is complete; a link stays a link.
 
     Raises
     ------

@@ -5,7 +5,7 @@ from fedray.results.records import RoundRecord
 
 
 def round_line(record: RoundRecord, rounds: int, bytes_so_far: int) -> str:
-    """A completed round of so many; `bytes_so_far` were sent both ways since the run began."""
+    """A completed round of `rounds`; `bytes_so_far` were sent both ways since the run began."""
     accuracy = "" if record.accuracy is None else f"  accuracy {record.accuracy:.3f}"
     dropped = "".join(f"  {count} {how}" for how, count in record.dropped_by.items())
     rejected = f"  {record.rejected} updates rejected" if record.rejected else ""

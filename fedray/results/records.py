@@ -84,7 +84,7 @@ class RoundRecord:
     enforcement: WallClockStats | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """What is written; the key `enforcement` is there only under the wall clock."""
+        """What is written; the key `enforcement` exists only under the wall clock."""
         keys = asdict(self)
         return keys if self.enforcement else {key: value for key, value in keys.items() if key != "enforcement"}
 

@@ -23,7 +23,7 @@ class Activity(StrEnum):
     OUT_OF_MEMORY = "out of memory"
 
 
-ROUNDING = 1e-9  # two sums of the same seconds may differ by so much of them
+ROUNDING = 1e-9  # relative tolerance between two sums of the same seconds
 AFTER = {"out of memory": Activity.OUT_OF_MEMORY, "vanished": Activity.OFF, "battery empty": Activity.OFF}
 
 
@@ -60,7 +60,7 @@ def segments(devices: RoundDevices) -> dict[str, Segments]:
 
 @dataclass(frozen=True)
 class Change:
-    """From so many seconds into the round on, a device does this."""
+    """From `seconds` into the round on, the device does `activity`."""
 
     seconds: float
     activity: Activity

@@ -52,7 +52,7 @@ def aggregation_schedule(schedule: RoundSchedule, method: Method[Any]) -> Aggreg
 
 @dataclass(frozen=True)
 class SynchronousSchedule:
-    """Everybody who begins a round ends it; the method folds and applies."""
+    """Every device that begins a round ends it; the method folds and applies."""
 
     method: Method[Any]
 

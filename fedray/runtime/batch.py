@@ -46,7 +46,7 @@ class BatchProgress:
 
 
 class BatchCallback(RunCallback, Protocol):
-    """Somebody who follows several runs, and each of them."""
+    """Callback for several runs, and for each of them."""
 
     def began(self, run: SweptRun) -> None:
         """The turn of a run that is not complete."""
@@ -100,7 +100,7 @@ def run_each(
     progress: BatchProgress,
     until: int | None = None,
 ) -> Mapping[str, str]:
-    """Do runs to their end, or until they have so many rounds; the names of those that failed, and why.
+    """Do runs to their end, or to `until` rounds; the names of those that failed, and why.
 
     Raises
     ------

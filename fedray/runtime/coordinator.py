@@ -63,7 +63,7 @@ class RunState:
 
 @dataclass(frozen=True)
 class RunStart:
-    """What is there when a run begins: rounds completed before, and where Prometheus finds it, if it does."""
+    """The start of a run: rounds completed before, and the metrics URL, if metrics are served."""
 
     records: tuple[RoundRecord, ...]
     metrics_url: str | None

@@ -23,7 +23,7 @@ POLL_SECONDS = 0.5  # how often the round under way is asked how far it is
 
 
 class RunCallback(Protocol):
-    """Somebody who follows a run."""
+    """Callback for the progress of a run."""
 
     def started(self, experiment: Experiment, directory: RunDirectory, start: RunStart) -> None:
         """The coordinator is up."""
@@ -38,7 +38,7 @@ class RunCallback(Protocol):
 def execute(
     experiment: Experiment, directory: RunDirectory, address: str | None, callback: RunCallback, resume: bool = False
 ) -> Summary:
-    """Run an experiment in a new run directory, or go on with the one that is there.
+    """Run an experiment in a new run directory, or resume an existing one.
 
     Raises
     ------

@@ -40,7 +40,7 @@ class PlannedRound:
     twin: str | None  # the architecture that costs are those of, where it is not the one trained
 
     def as_json(self) -> dict[str, Any]:
-        """What is printed: inner rounds stand with the groups; the key `twin` is there only if there is one."""
+        """What is printed: inner rounds stand with the groups; the key `twin` exists only if there is one."""
         keys = asdict(self)
         for device in keys["devices"]:
             del device["inner_rounds"]

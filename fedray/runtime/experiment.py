@@ -69,7 +69,7 @@ class Experiment:
         return Steps(trained, twin.local_steps or trained) if twin else None
 
     def next_start(self, fleet_state: FleetState, busy: Sequence[int]) -> FleetState:
-        """When the next round can begin: at once if somebody is still at work, or as soon as a device with examples is
+        """When the next round can begin: at once if updates are in flight, or as soon as a device with examples is
         online and charged.
 
         RunFailedError if none ever will be: batteries are empty and nothing charges them.
@@ -96,7 +96,7 @@ class Experiment:
         )
 
     def planned(self, method: Method[Any], view: View) -> Plan:
-        """The method's plan; of nobody, if nobody is free."""
+        """The method's plan; empty if no device is free."""
         return method.plan(view) if len(view.devices) else Plan((), ())
 
     def schedule(self, round_: int, plan: Plan, fleet_state: FleetState) -> Schedule:

@@ -46,7 +46,7 @@ def measure_fidelity(
 
 
 def measure_machine(scenario: Path | None, settings: Sequence[str], processes: int) -> list[Calibration]:
-    """How fast each of so many processes of this machine is with a scenario's model and batches; without Ray.
+    """The speed of each of `processes` processes of this machine on a scenario's model and batches; without Ray.
 
     Raises
     ------

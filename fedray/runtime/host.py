@@ -78,7 +78,7 @@ class Host:
         return self.executor.evaluate(spec, values, blocks)
 
     def calibrate(self, processes: int) -> "list[Calibration]":
-        """How fast each of so many processes is while the others measure, too."""
+        """The speed of each of `processes` processes that measure at the same time."""
         return self.executor.calibrate(processes)
 
     @property

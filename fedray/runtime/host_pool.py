@@ -39,7 +39,7 @@ class HostResources:
 
 
 def host_resources(runtime: Runtime, participants: int, cpus: float, gpus: float) -> HostResources:
-    """The hosts of a run on a cluster that offers so many CPUs and GPUs.
+    """The hosts of a run on a cluster that offers `cpus` and `gpus`.
 
     Without a number of hosts there is one per reserved CPU, at most one per participant. `cpus_per_host: auto`
     reserves one CPU, or an equal share when there are more hosts than CPUs; `gpus_per_host: auto` an equal share of all
@@ -78,7 +78,7 @@ def _equal_share(there: float, hosts: int) -> float:
 
 
 class HostPool:
-    """Responsibilities: start hosts, hand pieces of work to whoever is idle, replace the dead.
+    """Responsibilities: start hosts, hand pieces of work to idle hosts, replace dead ones.
 
     What a dead host had not finished is done again by another; hosts keep no state, so the result is the same.
     """
@@ -149,7 +149,7 @@ class HostPool:
     def _replace(self, host: int, dead: ActorHandle) -> None:
         with self._replacing:
             if self.actors[host] is not dead:
-                return  # by whoever noticed first
+                return  # replaced already
             self.deaths += 1
             ray.kill(dead)
             self.actors[host] = self._start()

@@ -36,7 +36,7 @@ class Jobs:
     """The jobs of one cluster, by the address of its dashboard."""
 
     def __init__(self, address: str) -> None:
-        """UserError if nobody answers there, or the token is missing or wrong."""
+        """UserError if no server answers there, or the token is missing or wrong."""
         self.address = address
         logging.getLogger("ray").setLevel(logging.WARNING)  # it would report every upload
         with self._plain_errors():

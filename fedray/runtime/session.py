@@ -68,7 +68,7 @@ def _connect(address: str) -> None:
 
 
 def _require_listener(address: str) -> None:
-    """Ray itself would try for minutes before it says that nobody is there."""
+    """Ray itself would try for minutes before it reports that no cluster answers."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit() or "://" in address:
         raise UserError(f"--address: given {address!r}; allowed: auto, or host:port of a head, e.g. 10.0.0.1:6379")

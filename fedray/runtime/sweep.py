@@ -24,7 +24,7 @@ class Sweep:
 
 
 class SweepWatcher(BatchCallback, Protocol):
-    """Somebody who follows a sweep, and each of its runs."""
+    """Callback for a sweep, and for each of its runs."""
 
     def opened(self, sweep: Sweep) -> None:
         """All runs are valid; none has begun."""

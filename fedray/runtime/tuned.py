@@ -47,6 +47,6 @@ class TunedScenario:
 
 
 def require_replaceable(path: Path) -> None:
-    """UserError if a file is there that tuning did not write: a scenario with its comments must not be lost."""
+    """UserError if a file exists that tuning did not write: a scenario with its comments must not be lost."""
     if path.is_dir() or (path.is_file() and not path.read_text("utf-8", errors="replace").startswith(MARK)):
-        raise UserError(f"-o {path}: `fedray tune` did not write what is there; allowed: another name")
+        raise UserError(f"-o {path}: the file exists and is not from `fedray tune`; allowed: another name")

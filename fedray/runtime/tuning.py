@@ -55,7 +55,7 @@ class Tuning:
 
 
 class TuningWatcher(BatchCallback, Protocol):
-    """Somebody who follows a tuning, and each of its runs."""
+    """Callback for a tuning, and for each of its runs."""
 
     def opened(self, tuning: Tuning) -> None:
         """All runs are valid; none has begun."""

@@ -89,7 +89,7 @@ class WallClock:
 
 
 def require_room(experiment: Experiment, resources: HostResources, memory_bytes: float) -> None:
-    """UserError if a cluster has too little memory for all devices of a round at once, or MPS refuses so many."""
+    """UserError if a cluster lacks memory for all devices of a round at once, or if MPS refuses that many clients."""
     participants, source = experiment.scenario.participant_count, experiment.loaded.source
     pricing = really_priced(experiment, experiment.scenario.task.max_tokens)
     training = pricing.work(experiment.build_method().adapter(), experiment.scenario.training.local_steps).memory_bytes

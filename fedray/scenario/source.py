@@ -81,7 +81,7 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader, reading `1e-3` as the number everybody means (YAML 1.1 wants `1.0e-3`)."""
+    """The safe loader, reading `1e-3` as a number (YAML 1.1 wants `1.0e-3`)."""
 
 
 _Loader.add_implicit_resolver(

@@ -33,7 +33,7 @@ class ProfileSeries:
 
 @dataclass(frozen=True)
 class GroupSeries:
-    """A group of the last round; `label_divergence` (nats) is None where nobody knows which labels it holds."""
+    """A group of the last round; `label_divergence` (nats) is None where its labels are unknown."""
 
     id: int
     devices: int

@@ -101,7 +101,7 @@ class RequestRunner:
         """The pipes, of those not done, that are ready to read; blocks until one is."""
         ready = wait([self.host, *(pipe for pipe in pipes if pipe not in done)])
         if self.host in ready:
-            raise EOFError("nobody waits for the answer any more")
+            raise EOFError("the host is gone")
         return [pipe for pipe in pipes if pipe in ready]
 
 

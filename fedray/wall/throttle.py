@@ -43,12 +43,12 @@ class Throttle:
         self.marks = [begins]  # when the parts ended, on the wall
 
     def downloaded(self) -> None:
-        """The adapter is there."""
+        """The download has ended."""
         self._hold_for(self.targets.download_seconds)
         self._mark()
 
     def holds(self, memory_bytes: int) -> None:
-        """So much is in memory; MemoryError if that is more than the device has."""
+        """`memory_bytes` are in use; MemoryError if the device has less."""
         self.memory_bytes = max(self.memory_bytes, memory_bytes)
         if memory_bytes > self.targets.memory_limit_bytes:
             limit = self.targets.memory_limit_bytes
@@ -76,7 +76,7 @@ class Throttle:
         return MeasuredPhases(download, compute, upload, whole, self.overloads, self.memory_bytes)
 
     def _hold_for(self, planned: float) -> None:
-        """Until so many emulated seconds after the last part, or until the device is cut short."""
+        """Wait until `planned` emulated seconds after the last phase, or until the device is cut short."""
         ends = self.marks[-1] + planned * self.dilation
         left = min(ends, self.stops) - self.clock()
         if left >= 0:

@@ -161,7 +161,7 @@ class RunReader:
             self._places[number] = _Place(before.start if before else offset, offset + len(line))
 
     def _current(self) -> RoundUnderWay | None:
-        """The round that has begun and is not complete, while somebody runs it."""
+        """The round in progress, while a process runs it."""
         current = _read(self.directory.path / "current.json", _UNDER_WAY)
         completed = self._rounds[-1].round if self._rounds else 0
         return current if current and current.round > completed and self._is_running() else None

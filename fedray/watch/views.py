@@ -37,7 +37,7 @@ class Curve:
 class RunView:
     """Where a run stands.
 
-    `status` is running, completed, stopped, failed, or unfinished: nobody writes to it, and it never came to an end.
+    `status` is running, completed, stopped, failed, or unfinished: no process writes to it, and it never ended.
     `under_way` is None unless a round has begun that is not complete. `log` holds the last lines, newest last.
     """
 
@@ -88,7 +88,7 @@ class DeviceView:
 
 @dataclass(frozen=True)
 class GroupView:
-    """A group of a round; `label_divergence` (nats) is None where nobody knows which labels it holds."""
+    """A group of a round; `label_divergence` (nats) is None where its labels are unknown."""
 
     id: int
     devices: int
@@ -100,7 +100,7 @@ class GroupView:
 
 @dataclass(frozen=True)
 class RoundView:
-    """A round device by device, out of a `fleet` of so many; `left_out` of its devices are not here.
+    """A round device by device; `fleet` is the number of devices, `left_out` of which are not here.
 
     With `own_time` there are no groups, and devices are those whose updates the step took, from before it began.
     """

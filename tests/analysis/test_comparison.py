@@ -114,8 +114,8 @@ def test_rows_are_named_by_label_method_or_run(four, a_run: Run) -> None:
     for word, label in {"legend": "legend", "fedit rank=16": "fedit rank=16", "wide": "fedit rank=16"}.items():
         assert compare(runs, Criteria(baselines=(word,))).baselines == (label,)
     assert compare(runs, Criteria(baselines=("fedit",))).baselines == ("fedit",)  # a label before a method
-    with pytest.raises(UserError, match=r"--baselines: given 'nobody'; allowed: fedit \| legend \| fedit rank=16"):
-        compare(runs, Criteria(baselines=("legend,nobody",)))
+    with pytest.raises(UserError, match=r"--baselines: given 'fedprox'; allowed: fedit \| legend \| fedit rank=16"):
+        compare(runs, Criteria(baselines=("legend,fedprox",)))
 
 
 def test_two_runs_with_one_seed_are_no_sample_of_two(a_run: Run) -> None:

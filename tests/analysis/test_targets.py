@@ -63,8 +63,8 @@ def test_the_target_of_a_row_is_a_share_of_its_plateau_by_seed(four, a_run: Run)
     assert compare([*four, *long], Criteria(target_of="hetlora")).target.share == 0.97
     with pytest.raises(UserError, match="legend has fewer than 3 evaluations, so it has no plateau"):
         compare(four, Criteria(target_of="legend"))
-    with pytest.raises(UserError, match="--target-of: given 'nobody'"):
-        compare(four, Criteria(target_of="nobody"))
+    with pytest.raises(UserError, match="--target-of: given 'fedprox'"):
+        compare(four, Criteria(target_of="fedprox"))
 
 
 def test_the_runs_own_target_counts_if_all_agree(a_run: Run) -> None:
@@ -121,7 +121,7 @@ def test_runs_from_before_there_were_scores_have_no_target(a_run: Run, fedray) -
         (["--budget", "hours=5"], "--budget hours=5: allowed: seconds=600 | bytes=500MB | joules=3kJ"),
         (["--budget", "seconds=5parsec"], "--budget seconds=5parsec: allowed: a number above 0, and one of s | min"),
         (["--budget", "seconds=0"], "a number above 0"),
-        (["--baselines", "nobody"], "--baselines: given 'nobody'"),
+        (["--baselines", "fedprox"], "--baselines: given 'fedprox'"),
     ],
 )
 def test_wrong_words_are_one_plain_line(words, told, a_run: Run, fedray) -> None:

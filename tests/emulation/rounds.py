@@ -23,7 +23,7 @@ WAIT_FOR_ALL = RoundTermination()
 def truth(memory: tuple[float, ...] = (1e9, 1e9, 1e9)) -> Conditions:
     return Conditions(
         flops_per_second=np.array([1e6, 2e6, 4e6]),
-        bytes_per_second=np.full(3, 1e12),  # so much that only arithmetic counts
+        bytes_per_second=np.full(3, 1e12),  # high enough that only arithmetic counts
         launch_seconds=np.zeros(3),
         idle_watts=np.array([1.0, 1.0, 2.0]),
         compute_watts=np.array([10.0, 10.0, 20.0]),
@@ -46,7 +46,7 @@ def simulate(
     charging: float = 0.0,
     rules: RoundTermination = WAIT_FOR_ALL,
 ) -> Schedule:
-    """With everybody online for ever and the server waiting for all, unless said otherwise."""
+    """With every device online for ever and the server waiting for all, unless said otherwise."""
     count = len(plan.assignments)
     limits = DeviceLimits(np.array(leaves[:count]), np.array(charge[:count]), np.full(count, charging))
     return simulate_all(plan, conditions, pricing, started, limits, rules)

@@ -76,7 +76,7 @@ def test_going_offline_cuts_too_whenever_the_round_began() -> None:
 
 
 def test_an_empty_battery_stops_a_device_when_its_joules_are_spent() -> None:
-    """5 W while downloading, 10 W while computing: half of the computing's joules are there, then charging pays 2 W."""
+    """5 W while downloading, 10 W while computing: half of those joules are charged, charging pays 2 W."""
     download, compute = CALM.download_seconds[0], CALM.compute_seconds[0]
     joules = 5 * download + 10 * compute / 2
     schedule = simulate(PLAN, truth(), PRICING, 0.0, charge=(joules, inf, inf))

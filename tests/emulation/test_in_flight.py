@@ -37,8 +37,8 @@ def test_a_step_happens_with_enough_updates_and_the_rest_stays_in_flight() -> No
     works, idle = server_step.schedule.working_joules, server_step.schedule.idle_watts
     assert server_step.schedule.joules.tolist() == [works[0] + idle[0] * 10.0, works[1]]
     assert [one.device for one in left.assignments] == [0]
-    last, nobody = left.next_server_step(2, 20.0)  # fewer than wanted: with all there are
-    assert (last.seconds, nobody) == (30.0, None)
+    last, none_left = left.next_server_step(2, 20.0)  # fewer than wanted: with all there are
+    assert (last.seconds, none_left) == (30.0, None)
 
 
 def test_of_equals_the_lower_device_is_first() -> None:
@@ -54,8 +54,8 @@ def test_who_failed_until_then_is_done_too_and_sends_nothing() -> None:
     assert server_step.schedule.outcomes == (Outcome.VANISHED, Outcome.FINISHED)
     assert [one.device for one in server_step.schedule.finishing(server_step.plan)] == [2]
     assert [one.device for one in left.assignments] == [1]
-    nothing, nobody = left.next_server_step(1, 20.0)
-    assert (nothing.seconds, nobody) == (50.0, None)
+    nothing, none_left = left.next_server_step(1, 20.0)
+    assert (nothing.seconds, none_left) == (50.0, None)
     assert nothing.schedule.finishing(nothing.plan) == []
 
 
@@ -73,6 +73,6 @@ def test_versions_land_together_as_groups() -> None:
     ends[first] = 50 + simulate(only, truth(), PRICING, 50.0).end_seconds[0]
     assert both.ends.tolist() == [ends[device] for device in range(3)]
     assert both.bases == {3: BASE, 4: LATER}
-    everything, nobody = both.next_server_step(3, 50.0)
-    assert nobody is None
+    everything, none_left = both.next_server_step(3, 50.0)
+    assert none_left is None
     assert [(group.id, len(group.devices)) for group in everything.plan.groups] == [(3, 2), (4, 1)]

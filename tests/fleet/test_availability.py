@@ -119,7 +119,7 @@ def test_recorded_presence_is_dealt_and_repeats(scenario, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{}", "nobody's presence"),
+        ("{}", "no device's presence"),
         ('{"a": {"duration": 10, "active": [20], "inactive": []}}', "lies within it"),
         ('{"a": {"active": [1]}}', "expected is"),
         ("[]", "expected is"),
@@ -153,12 +153,12 @@ def test_batteries_by_hand(scenario) -> None:
     fleet = battery_fleet(scenario)
     first = fleet.first_state()
     assert first.charge.tolist() == [9000, 9000, 3600]
-    everybody = np.arange(3)
-    assert fleet.available(first, everybody).tolist() == [2]
-    assert fleet.next_start(first, everybody).seconds == 0
+    all_devices = np.arange(3)
+    assert fleet.available(first, all_devices).tolist() == [2]
+    assert fleet.next_start(first, all_devices).seconds == 0
     later = fleet.next_start(first, np.array([0, 1]))
     assert later.seconds == pytest.approx(1500)
-    assert fleet.available(later, everybody).tolist() == [0, 1, 2]
+    assert fleet.available(later, all_devices).tolist() == [0, 1, 2]
     after = fleet.batteries.after(later, 100.0, np.array([0, 2]), np.array([600.0, 3000.0]))
     assert after.seconds == pytest.approx(1600)
     assert after.charge == pytest.approx([18_000, 18_600, 600])

@@ -46,7 +46,7 @@ def test_names_that_do_not_suit_the_labels_are_refused(labels, names, said) -> N
 
 def test_free_text_is_not_a_classification() -> None:
     """400 answers were valid once and trained to an accuracy of 0.000."""
-    answers = [f"the answer number {number} is long and nobody gives it twice " * 4 for number in range(400)]
+    answers = [f"the answer number {number} is long and is never given twice " * 4 for number in range(400)]
     with pytest.raises(
         UserError, match=r"400 different labels in 400 training examples.*swapped with text\?"
     ) as raised:

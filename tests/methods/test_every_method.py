@@ -1,4 +1,4 @@
-"""Every method plans everybody once, and its state survives."""
+"""Every method plans every device once, and its state survives."""
 
 import json
 from dataclasses import replace

@@ -145,14 +145,14 @@ def test_greedy_depths_keep_every_bound_and_stop_where_nothing_helps(fleet, boun
     assert times.max() <= reference * (1 + 1e-12)
     if times.max() - times.mean() > bound * times.max() * (1 + 1e-12):
         slowest = times.argmax()
-        assert chosen[slowest] == 1  # cannot be made faster, and nobody can go deeper without being slower than it
+        assert chosen[slowest] == 1  # cannot be made faster, and no device can go deeper without being slower than it
         room = chosen < deepest
         assert (seconds[rows[room], chosen[room]] >= times.max()).all()
 
 
 def test_greedy_depths_by_hand() -> None:
-    # T_ref = max(min(3, 20), max(1, 1)) = 3, so depths start at 3 and 1; the first waits for nobody, the second 2 s,
-    # 1 s on average: too much. The slowest shrinks to 2 (0.5 s waited of 2), then to 1: nobody waits.
+    # T_ref = max(min(3, 20), max(1, 1)) = 3, so depths start at 3 and 1; the first does not wait, the second 2 s,
+    # 1 s on average: too much. The slowest shrinks to 2 (0.5 s waited of 2), then to 1: no device waits.
     seconds = np.array([[1.0, 2.0, 3.0], [1.0, 10.0, 20.0]])
     assert choose_depths(seconds, np.array([3, 3]), 0.1).tolist() == [1, 1]
     assert choose_depths(seconds, np.array([3, 3]), 0.25).tolist() == [2, 1]

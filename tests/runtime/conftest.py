@@ -1,4 +1,4 @@
-"""One Ray for all runs of these tests, a small task with a real model, and somebody who watches."""
+"""One Ray for all runs of these tests, a small task with a real model, and a callback that records."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -85,7 +85,7 @@ def plain(tmp_path: Path) -> Path:
 
 
 def write_board(folder: Path, name: str, gb: float) -> None:
-    """A board of one mode with so many GiB for training."""
+    """A board of one mode with `gb` GiB for training."""
     (folder / f"{name}.yaml").write_text(
         f"name: {name}\ntitle: A board\nfamily: volta\nmemory_gb: {1 + gb}\nreserved_gb: 1.0\nradio_watts: 1.0\n"
         "idle_watts: 1.0\n"

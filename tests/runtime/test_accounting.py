@@ -27,7 +27,7 @@ def ints(*numbers: int) -> np.ndarray:
 def report() -> DataReport:
     """Ten examples on five devices: two hold three and two, one is topped up, one has two and sits out, one nothing.
 
-    0, 1, 2 | 3, 4 | 5 and copies of 0, 9 | (6, 7) | –; 8 and 9 are nobody's. Labels: six a, three b, one c; of five
+    0, 1, 2 | 3, 4 | 5 and copies of 0, 9 | (6, 7) | –; no device has 8 and 9. Labels: six a, three b, one c; of five
     test examples two are a.
     """
     train, test = texts([0, 0, 0, 1, 0, 0, 1, 0, 1, 2]), texts([0, 1, 1, 0, 2])

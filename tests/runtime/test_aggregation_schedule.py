@@ -33,15 +33,15 @@ FEDIT = "method={name: fedit, rank: 4, weights: uniform}"
         ("method={name: hetlora, rank: 4}", "uniform"),  # weighed by norm, zero-padded
     ],
 )
-def test_a_buffer_of_everybody_is_the_synchronous_run(method, weights, run, tmp_path: Path) -> None:
+def test_a_buffer_of_full_buffer_is_the_synchronous_run(method, weights, run, tmp_path: Path) -> None:
     """Oracle: the mean of six fresh updates is FedAvg's, float by float."""
     lockstep = run(method, name="lockstep")
     schedule = f"training.schedule={{kind: buffered, buffer: 6, weights: {weights}}}"
-    everybody = run(method, schedule, name="everybody")
-    assert everybody.emulated_seconds == pytest.approx(lockstep.emulated_seconds)
-    assert everybody.bytes_up == lockstep.bytes_up
+    full_buffer = run(method, schedule, name="full_buffer")
+    assert full_buffer.emulated_seconds == pytest.approx(lockstep.emulated_seconds)
+    assert full_buffer.bytes_up == lockstep.bytes_up
     one, other = (
-        load_file(tmp_path / name / "adapter" / "adapter_model.safetensors") for name in ("lockstep", "everybody")
+        load_file(tmp_path / name / "adapter" / "adapter_model.safetensors") for name in ("lockstep", "full_buffer")
     )
     for name, tensor in one.items():
         assert other[name] == pytest.approx(tensor, abs=1e-6), name

@@ -1,4 +1,4 @@
-"""Every method in whole runs of real training: the same bits whoever carried it, also after an interruption."""
+"""Every method in whole runs of real training: the same bits on any number of hosts, also after an interruption."""
 
 import json
 from pathlib import Path

@@ -83,7 +83,7 @@ def test_a_stopped_run_goes_on_to_the_same_digest(run, undisturbed, tmp_path: Pa
 
 
 def hosts_of_this_session() -> list[int]:
-    """Host actors started by this test session, told by its home folder: nobody else's process is touched."""
+    """Host actors started by this test session, told by its home folder: no other process is touched."""
     mine = f"HOME={os.environ['HOME']}".encode()
     found = []
     for process in Path("/proc").iterdir():

@@ -245,7 +245,7 @@ def test_a_tuning_of_other_words_needs_another_folder(tuned, tmp_path: Path) -> 
         (["--rounds", "0"], r"Invalid value for '--rounds'"),
         (["--budget", "0"], r"Invalid value for '--budget'"),
         (["--methods", "fedit,legend", "-o", "x.yaml"], r"-o x.yaml: given a file for 2 methods; allowed: a folder"),
-        (["-o", "{scenario}"], r"`fedray tune` did not write what is there; allowed: another name"),
+        (["-o", "{scenario}"], r"the file exists and is not from `fedray tune`; allowed: another name"),
     ],
 )  # fmt: skip
 def test_a_wrong_word_is_one_line_and_nothing_is_written(words, message, validated: Path, tmp_path, fedray) -> None:

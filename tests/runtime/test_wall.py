@@ -126,18 +126,18 @@ class Reaper(Watching):
 
 
 def devices_of_this_session() -> list[int]:
-    """Processes forked from a fork_server, told by this session's home folder: nobody else's process is touched."""
+    """Processes forked from a fork_server, told by this session's home folder: no other process is touched."""
     mine = f"HOME={os.environ['HOME']}".encode()
-    zygotes = {}
+    fork_servers = {}
     for process in Path("/proc").iterdir():
         if process.name.isdigit():
             try:
                 ours = mine in (process / "environ").read_bytes().split(b"\0")
                 if ours and b"fedray.wall.fork_server" in (process / "cmdline").read_bytes():
-                    zygotes[int(process.name)] = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+                    fork_servers[int(process.name)] = int((process / "stat").read_text().rpartition(")")[2].split()[1])
             except OSError:
                 continue
-    return [process for process, parent in zygotes.items() if parent in zygotes]
+    return [process for process, parent in fork_servers.items() if parent in fork_servers]
 
 
 @pytest.mark.slow

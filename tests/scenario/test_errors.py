@@ -117,7 +117,7 @@ BROKEN = {
         "schema_version: 1\nfleet:\n  battery: {capacity_wh: 1.0, start_share: 0.1}\n",
         [":3: fleet.battery", "start_share of at least reserve_share"],
     ),
-    "nobody ever there": (
+    "no device ever online": (
         "schema_version: 1\nfleet:\n  groups: [{profile: jetson-tx2, count: 1}]\n"
         "  availability: {kind: bernoulli, share: 0.000001}\n",
         [":4: fleet.availability", "ever online"],

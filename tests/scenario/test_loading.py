@@ -83,6 +83,6 @@ def test_any_text_is_data_or_one_plain_error(text: str) -> None:
 
 
 def test_as_many_as_there_are_may_be_asked_for() -> None:
-    everybody = ("training.participants=80", "training.schedule={kind: buffered, buffer: 80}")
-    assert load_scenario(None, everybody).scenario.participant_count == 80
+    all_at_once = ("training.participants=80", "training.schedule={kind: buffered, buffer: 80}")
+    assert load_scenario(None, all_at_once).scenario.participant_count == 80
     assert load_scenario(None, ("topology.groups=80",)).scenario.topology.groups == 80

@@ -9,7 +9,7 @@ from fedray.wall.throttle import CutShortError, Throttle
 
 
 class Clock:
-    """Time that passes only when somebody works or sleeps."""
+    """Time that passes only while work or sleep is simulated."""
 
     def __init__(self) -> None:
         self.now = 100.0

@@ -167,7 +167,7 @@ def test_the_run_index_finds_runs_as_they_appear_and_names_them_apart(tmp_path: 
     assert looked(run_index) == ["seed-1"]
     assert run_index.views["seed-1"].rounds == 4
     assert run_index.round("seed-1", 2).round == 2
-    assert run_index.round("nobody", 2) is None
+    assert run_index.round("unknown", 2) is None
 
 
 def test_runs_that_are_gone_are_forgotten(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def ask(address: str, path: str, **headers: str) -> tuple[int, http.client.HTTPM
 
 
 def news(address: str, count: int) -> list[dict]:
-    """The first so many runs that the stream tells of."""
+    """The first `count` runs that the stream reports."""
     place = urlsplit(address)
     connection = http.client.HTTPConnection(place.hostname, place.port, timeout=30)
     connection.request("GET", "/news")

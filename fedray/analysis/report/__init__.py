@@ -24,7 +24,7 @@ def report_path(runs: Sequence[RunDirectory], given: Path | None) -> Path:
 
 
 def write_report(runs: Sequence[RunDirectory], path: Path, criteria: Criteria = DEFAULT) -> None:
-    """Write the page; a page that is there is replaced once the new one is complete.
+    """Write the page; an existing page is replaced once the new one is complete.
 
     Raises
     ------

@@ -15,7 +15,7 @@ from fedray.results.round_devices import RoundDevices
 
 MOST_ROWS, MOST_COLUMNS = 400, 200  # devices and rounds; more would be thinner than a pixel
 CHART_PIXELS, SHORTEST, THICKEST = 460, 140, 22  # of all rows together, and of one
-COLOURED_LEVELS = 12  # so many whole numbers, or fewer, get a flat colour each
+COLOURED_LEVELS = 12  # up to this number of integers get a flat colour each
 
 
 def heat_charts(run: ReportedRun) -> list[Chart]:

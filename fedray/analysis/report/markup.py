@@ -1,4 +1,4 @@
-"""HTML as a tree: text is escaped when it is written, whoever it comes from."""
+"""HTML as a tree: all text is escaped when it is written."""
 
 import hashlib
 from base64 import b64encode

@@ -1,4 +1,4 @@
-"""`availability`, `battery` and `faults`: when devices are there, and what goes wrong with them."""
+"""`availability`, `battery` and `faults`: when devices are online, and their faults."""
 
 from typing import Annotated, Literal
 
@@ -73,7 +73,7 @@ class Battery(Section):
 
 
 class Slowdown(Section):
-    """Other work on the device makes its computing so many times as long."""
+    """Background load multiplies compute time by `factor`."""
 
     share: Share
     factor: float = Field(3.0, gt=1, le=LARGEST)

@@ -1,4 +1,4 @@
-"""`fleet`: the devices, their power modes, their links, when they are there and what goes wrong."""
+"""`fleet`: the devices, their power modes, their links, when they are online, and their faults."""
 
 from typing import Annotated, Literal
 
@@ -23,7 +23,7 @@ class FixedMode(Section):
 
 
 class RandomMode(Section):
-    """A power mode is drawn per device, and drawn again every so many rounds."""
+    """A power mode is drawn per device, and redrawn every `redraw_every` rounds."""
 
     kind: Literal["random"]
     redraw_every: Positive = Field(20, description="Rounds between draws (LEGEND's testbed: 20).")
@@ -33,7 +33,7 @@ ModePolicy = Annotated[DefaultMode | FixedMode | RandomMode, Field(discriminator
 
 
 class DeviceGroup(Section):
-    """So many devices of one profile."""
+    """`count` devices of one profile."""
 
     profile: str = Field(description="A device of the catalogue: `fedray catalog devices`.")
     count: Annotated[int, Field(ge=1, le=1_000_000)]

@@ -73,7 +73,7 @@ class WifiLink(VaryingLink):
     latency_ms: float = Field(5.0, ge=0, le=LARGEST, description="Of every transfer, once.")
     devices_per_cell: Positive | None = Field(
         None,
-        description="So many devices, by id, share one access point's air in equal parts; null: none do.",
+        description="Number of devices, consecutive by id, that share one access point's channel; null: none share.",
     )
 
 

@@ -154,7 +154,7 @@ class Eval(Section):
     max_examples: Positive | None = Field(
         None, description="A fixed random subset of the test and of the validation examples; null: all."
     )
-    every: Positive = Field(1, description="Evaluate every so many rounds, and after the last.")
+    every: Positive = Field(1, description="Rounds between evaluations; the last round is always evaluated.")
 
 
 class Task(Section):

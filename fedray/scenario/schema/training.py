@@ -23,23 +23,26 @@ class Stop(Section):
     )
     hold: Positive = Field(3, description="Evaluations in a row that have to reach the target.")
     emulated_hours: Annotated[float, Field(gt=0, le=LARGEST)] | None = Field(
-        None, description="Stop once so much emulated time passed."
+        None, description="Stop once this much emulated time has passed."
     )
 
 
 class Policy(Section):
-    """When a round ends: when everybody is through, or sooner. What the others have done by then is wasted."""
+    """When a round ends: with its last device, or sooner. Work unfinished by then is wasted."""
 
     deadline_seconds: float | None = Field(
         None, gt=0, le=LARGEST, description="After so long; null: never before all are through."
     )
     over_selection: float = Field(
-        1.0, ge=1, le=LARGEST, description="Ask so many times `participants`, and end once that many updates are in."
+        1.0,
+        ge=1,
+        le=LARGEST,
+        description="Select this multiple of `participants`; end the round once `participants` updates have arrived.",
     )
 
 
 class Synchronous(Section):
-    """A round begins when the one before has ended, for everybody (FedAvg)."""
+    """A round begins for all devices when the one before has ended (FedAvg)."""
 
     kind: Literal["synchronous"]
 

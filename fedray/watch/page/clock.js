@@ -12,7 +12,7 @@ export class Clock {
     this.held = false; // whether the reader has taken it in hand: then news do not move it
   }
 
-  // a round of so many seconds is shown; `underWay` is null once it is complete
+  // a round of `seconds` is shown; `underWay` is null once it is complete
   show(length, underWay, isNew) {
     this.length = length;
     if (isNew) {

@@ -7,7 +7,7 @@ const COLOURS = {
 };
 const MARGIN = { left: 8, right: 8, bottom: 26 }, HEIGHT = 520, THINNEST = 1.5, THICKEST = 14, FAINT = 0.22;
 
-// the next of 1, 2, 5, 10, 20, ... and of the parts of a minute and an hour that is at least so many seconds
+// the next of 1, 2, 5, 10, 20, ... and of the parts of a minute and an hour that is at least `seconds`
 function roundStep(least) {
   const whole = [10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600].find((step) => step >= least);
   if (least > 10 && whole) return whole;
