@@ -12,10 +12,10 @@ import time
 
 import numpy as np
 
+from fedray.arrays import Floats, Ints
 from fedray.learning.corpus import Texts
 from fedray.learning.partition import partition
 from fedray.methods.grouping import group_divergences, grouping_objective, near_iid_groups
-from fedray.protocol import Floats, Ints
 from fedray.scenario import Source
 from fedray.scenario.schema import Dirichlet, Task
 

@@ -1,16 +1,31 @@
 """What passes between server and devices in a round."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from math import nan
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fedray.adapters import AdapterSpec, Layout
+from fedray.arrays import Flags, Floats, Ints, Values
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Values = NDArray[np.float32]
+
+class Phase(StrEnum):
+    """What a device spends its round on."""
+
+    DOWNLOAD = "download"
+    COMPUTE = "compute"
+    UPLOAD = "upload"
+
+
+class Outcome(StrEnum):
+    """How a device's round ended; metrics number them in this order."""
+
+    FINISHED = "finished"
+    SURPLUS = "surplus"
+    LATE = "late"
+    VANISHED = "vanished"
+    UPLOAD_LOST = "upload lost"
+    BATTERY_EMPTY = "battery empty"
+    OUT_OF_MEMORY = "out of memory"
 
 
 @dataclass(frozen=True)
@@ -118,7 +133,7 @@ class ServerState:
 class Selection:
     """Which triplets of an adapter a device selected, and the score of each; both (triplets,), in layout order."""
 
-    kept: NDArray[np.bool_]
+    kept: Flags
     scores: Values
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedray.adapters.spec import AdapterSpec, BackboneShape
+from fedray.arrays import Ints
 
 Factor = Literal["A", "E", "B", "head"]
 
@@ -61,7 +62,7 @@ class Layout:
             kept.append(replace(entry, offset=kept[-1].span.stop if kept else 0))
         return Layout(tuple(kept))
 
-    def positions_of(self, part: "Layout") -> NDArray[np.int64]:
+    def positions_of(self, part: "Layout") -> Ints:
         """For each float of `part`, its place in this buffer.
 
         A part with a smaller rank takes the first rows of A and the first columns of B (zero-padding and truncation
@@ -71,7 +72,7 @@ class Layout:
 
 
 @lru_cache(maxsize=256)
-def _positions(whole: Layout, part: Layout) -> NDArray[np.int64]:
+def _positions(whole: Layout, part: Layout) -> Ints:
     places = {(entry.module, entry.factor): entry for entry in whole.entries}
     pieces = []
     for entry in part.entries:

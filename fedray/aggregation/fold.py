@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Protocol, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fedray.adapters import Layout
 from fedray.aggregation.rejection import MAGNITUDE_LIMIT
-from fedray.protocol import Ints, Update, Values
+from fedray.arrays import Flags, Ints, Values
+from fedray.protocol import Update
 
 FRACTION_BITS = 32
 MAX_TOTAL_WEIGHT = 2 ** (63 - FRACTION_BITS) // MAGNITUDE_LIMIT
@@ -24,7 +24,7 @@ class Aggregate:
     """
 
     values: Values
-    held: NDArray[np.bool_]
+    held: Flags
     weights: Ints
 
 

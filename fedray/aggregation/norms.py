@@ -9,7 +9,8 @@ import numpy as np
 from fedray.adapters import Layout
 from fedray.aggregation.fold import Aggregate
 from fedray.aggregation.rejection import MAGNITUDE_LIMIT
-from fedray.protocol import Ints, Update, Values
+from fedray.arrays import Ints, Values
+from fedray.protocol import Update
 
 NORM_BITS = 30  # a weight is a norm in steps of 2**-30: 5e-6 of a norm of 1e-4, the smallest that matters
 LIMB_BITS = 14  # a weight is summed in limbs of 14 bits, so that a product with a value stays below 2**44

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fedray.aggregation.fold import Aggregate
-from fedray.protocol import Values
+from fedray.arrays import Values
 from fedray.scenario.schema import StalenessDiscount
 
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from fedray.adapters import Layout
 from fedray.aggregation.fold import FRACTION_BITS, Aggregate, PerTensorMean
-from fedray.protocol import Floats, Ints, Update
+from fedray.arrays import Floats, Ints
+from fedray.protocol import Update
 
 HEAD = -1  # the triplet number of floats that belong to none
 

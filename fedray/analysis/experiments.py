@@ -10,8 +10,8 @@ from typing import Any
 
 from fedray.analysis.naming import Name, names
 from fedray.analysis.settings import Settings, settings_of
-from fedray.emulation import Outcome
 from fedray.errors import UserError
+from fedray.protocol import Outcome
 from fedray.results import RoundRecord, RunDirectory, Summary, SweepDirectory
 
 

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from fedray.errors import UserError
+from fedray.protocol import Phase
 from fedray.results.records import DeviceRecord, MeasuredPhases
 from fedray.results.run_directory import RunDirectory
 
-PHASES = ("download", "compute", "upload")
+PHASES = tuple(phase.value for phase in Phase)
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def _row(method: str, experiments: Sequence[Experiment | None]) -> GridRow:
     first, *others = experiments
     there = [one for one in others if one is not None]
     changes = differences(first, there, lambda run: run.summary.final_accuracy) if first is not None else []
-    change_of = dict(zip([one.label for one in there], changes, strict=False))
+    change_of = dict(zip([one.label for one in there], changes, strict=True)) if changes else {}
     cells = []
     for one in experiments:
         accuracy = statistic(run.summary.final_accuracy for run in one.runs) if one is not None else None

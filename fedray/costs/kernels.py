@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fedray.adapters import AdapterSpec, BackboneShape
-from fedray.protocol import Floats
+from fedray.arrays import Floats
 
 FLOAT = 4
 QUANTISING = 0.2  # packing and unpacking a layer's activations, in forward passes of the layer (reconstructed: 0.1-0.3)

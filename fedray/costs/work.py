@@ -6,9 +6,10 @@ from math import ceil
 from typing import Literal
 
 from fedray.adapters import AdapterSpec, BackboneShape, Layout, download_layout, upload_layout
+from fedray.arrays import Floats, Ints
 from fedray.costs.kernels import FLOAT, Kernels, layer_forward_flops, step_kernels
 from fedray.costs.memory import training_memory_bytes
-from fedray.protocol import Assignment, Floats, GradientNorms, Ints, LocalHook, Quantisation, TripletSelection
+from fedray.protocol import Assignment, GradientNorms, LocalHook, Quantisation, TripletSelection
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,11 @@
 from fedray.emulation.corruption import corrupted
 from fedray.emulation.energy import DeviceLimits
 from fedray.emulation.in_flight import InFlightUpdates, ServerStep, busy_devices, dispatch
-from fedray.emulation.schedule import Outcome, RoundTermination, Schedule, simulate
+from fedray.emulation.schedule import RoundTermination, Schedule, simulate
 
 __all__ = [
     "DeviceLimits",
     "InFlightUpdates",
-    "Outcome",
     "RoundTermination",
     "Schedule",
     "ServerStep",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fedray.protocol import Values
+from fedray.arrays import Values
 from fedray.scenario.schema import Corruption
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fedray.arrays import Flags, Floats, Ints
 from fedray.costs import joules
-from fedray.emulation.round_work import Flags, Timeline
+from fedray.emulation.round_work import Timeline
 from fedray.fleet import Conditions
-from fedray.protocol import Floats, Ints
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from enum import IntEnum
 
 import numpy as np
 
-from fedray.emulation.round_work import Flags, InnerRoundTimes, RoundWork, Timeline
+from fedray.arrays import Flags, Floats, Ints
+from fedray.emulation.round_work import InnerRoundTimes, RoundWork, Timeline
 from fedray.emulation.shared_channel import SharedChannel
-from fedray.protocol import Floats, Ints
 
 
 def build_timeline(round_work: RoundWork) -> Timeline:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fedray.emulation.schedule import Outcome, Schedule
-from fedray.protocol import Assignment, Floats, Group, Ints, Plan, ServerState
+from fedray.arrays import Flags, Floats, Ints
+from fedray.emulation.schedule import Schedule
+from fedray.protocol import Assignment, Group, Outcome, Plan, ServerState
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class InFlightUpdates:
         left = self._only(~done, self.schedule) if not done.all() else None
         return ServerStep(plan, reached.schedule, at, reached.bases), left
 
-    def _only(self, rows: NDArray[np.bool_], schedule: Schedule) -> "InFlightUpdates":
+    def _only(self, rows: Flags, schedule: Schedule) -> "InFlightUpdates":
         chosen = tuple(one for one, taken in zip(self.assignments, rows, strict=True) if taken)
         bases = {version: base for version, base in self.bases.items() if any(one.group == version for one in chosen)}
         return InFlightUpdates(chosen, _rows(schedule, np.flatnonzero(rows)), self.ends[rows], bases)

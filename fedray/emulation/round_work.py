@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fedray.arrays import Flags, Floats, Ints
 from fedray.costs import Work
 from fedray.fleet import Conditions
-from fedray.protocol import Floats, Ints, Plan
-
-Flags = NDArray[np.bool_]
+from fedray.protocol import Plan
 
 
 @dataclass(frozen=True)

@@ -2,32 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from math import inf, nan
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fedray.arrays import Flags, Floats, Ints
 from fedray.costs import Pricing, Work
 from fedray.emulation.energy import DeviceLimits, Power, battery_empty, rest_lasts
 from fedray.emulation.event_simulator import build_timeline
 from fedray.emulation.round_work import RoundWork, Timeline
 from fedray.fleet import Conditions
-from fedray.protocol import Assignment, DeviceReport, Floats, Ints, Plan
+from fedray.protocol import Assignment, DeviceReport, Outcome, Plan
 from fedray.scenario.schema import Corruption
-
-
-class Outcome(StrEnum):
-    """How a device's round ended."""
-
-    FINISHED = "finished"
-    OUT_OF_MEMORY = "out of memory"
-    VANISHED = "vanished"
-    BATTERY_EMPTY = "battery empty"
-    UPLOAD_LOST = "upload lost"
-    LATE = "late"
-    SURPLUS = "surplus"
 
 
 @dataclass(frozen=True)
@@ -77,7 +65,7 @@ class Schedule:
     corruptions: Mapping[int, Corruption]  # by device, of those that finish
 
     @property
-    def finished(self) -> NDArray[np.bool_]:
+    def finished(self) -> Flags:
         """Whose updates the server has."""
         return np.array([outcome is Outcome.FINISHED for outcome in self.outcomes], np.bool_)
 
@@ -87,7 +75,7 @@ class Schedule:
         return self.working_joules + self.idle_watts * self.resting_seconds
 
     @property
-    def fits(self) -> NDArray[np.bool_]:
+    def fits(self) -> Flags:
         """Who has the memory for its part."""
         return self.memory_bytes <= self.memory_limit_bytes
 

@@ -7,14 +7,12 @@ from math import inf
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fedray.arrays import Flags, Floats
 from fedray.fleet.traces import TraceError, read_text
 from fedray.scenario.schema import Availability, Bernoulli, Diurnal, OnOff, RecordedPresence
 from fedray.scenario.source import Key, Source
 from fedray.seeds import Purpose, generator
-
-Floats = NDArray[np.float64]
 
 DAY = 86_400.0
 HOUR = 3_600.0
@@ -89,7 +87,7 @@ def presence_of(
     return (ALWAYS,) * count
 
 
-def of_switches(period: float, online: NDArray[np.bool_], seconds: Floats) -> OnlineWindows:
+def of_switches(period: float, online: Flags, seconds: Floats) -> OnlineWindows:
     """OnlineWindows from states that each last so long and together make up the period; equal neighbours are joined."""
     begins = np.concatenate([[0.0], np.cumsum(seconds)[:-1]])
     changes = np.diff(online.astype(np.int8), prepend=0)

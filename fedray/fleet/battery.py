@@ -4,12 +4,9 @@ from dataclasses import dataclass
 from math import inf
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fedray.arrays import Flags, Floats, Ints
 from fedray.scenario.schema import Battery
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -72,7 +69,7 @@ class Batteries:
         watts = float(self.charging_watts[device])
         return fleet_state.seconds + lacking / watts if watts else inf
 
-    def has_reserve(self, fleet_state: FleetState, devices: Ints) -> NDArray[np.bool_]:
+    def has_reserve(self, fleet_state: FleetState, devices: Ints) -> Flags:
         """Which of some devices can begin a round; a billionth less will do, for sums are rounded."""
-        enough: NDArray[np.bool_] = fleet_state.charge[devices] >= self.reserve[devices] * (1 - 1e-9)
+        enough: Flags = fleet_state.charge[devices] >= self.reserve[devices] * (1 - 1e-9)
         return enough

@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fedray.arrays import Flags, Floats
 from fedray.scenario.schema import Corruption, Faults
 from fedray.seeds import Purpose, generator
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -20,7 +18,7 @@ class RoundFaults:
     crashes_at: Floats  # share of its computing; nan if it does not
     reboot_seconds: Floats
     slowed_by: Floats  # factor of its computing
-    upload_lost: NDArray[np.bool_]
+    upload_lost: Flags
     corruptions: tuple[Corruption | None, ...]
 
     @staticmethod

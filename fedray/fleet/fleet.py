@@ -7,13 +7,13 @@ from math import inf
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fedray.arrays import Floats, Ints
 from fedray.fleet.availability import OnlineWindows, presence_of
 from fedray.fleet.battery import Batteries, FleetState
 from fedray.fleet.catalogue import Profile, load_catalogue
 from fedray.fleet.faults import RoundFaults, round_faults
-from fedray.fleet.links import Floats, Ints, LinkDirection, Links, open_links
+from fedray.fleet.links import LinkDirection, Links, open_links
 from fedray.scenario import LoadedScenario
 from fedray.scenario.schema import DefaultMode, DeviceGroup, Faults, FixedMode
 from fedray.scenario.source import did_you_mean
@@ -46,8 +46,8 @@ class Conditions:
 
     @staticmethod
     def concatenate(parts: "Sequence[Conditions]") -> "Conditions":
-        firsts = np.cumsum([0, *(1 + part.cells.max(initial=-1) for part in parts)])
-        cells = [np.where(part.cells < 0, -1, part.cells + first) for part, first in zip(parts, firsts, strict=False)]
+        firsts = np.cumsum([0, *(1 + part.cells.max(initial=-1) for part in parts[:-1])])
+        cells = [np.where(part.cells < 0, -1, part.cells + first) for part, first in zip(parts, firsts, strict=True)]
         columns = {
             field.name: np.concatenate([getattr(part, field.name) for part in parts])
             for field in fields(Conditions)
@@ -148,11 +148,11 @@ class Fleet:
         ]
         return devices[charged & np.array(online, np.bool_)]
 
-    def online_until(self, at: float, devices: NDArray[np.int64]) -> Floats:
+    def online_until(self, at: float, devices: Ints) -> Floats:
         """When some devices, online at a time, go offline."""
         return np.array([self.presence[device].online_until(at) for device in devices])
 
-    def participants(self, round_: int, count: int, eligible: NDArray[np.int64]) -> NDArray[np.int64]:
+    def participants(self, round_: int, count: int, eligible: Ints) -> Ints:
         """The ids, ascending, of `count` eligible devices drawn without replacement for a round."""
         if count >= len(eligible):
             return eligible

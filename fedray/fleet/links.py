@@ -6,16 +6,13 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fedray.arrays import Floats, Ints
 from fedray.fleet.availability import window_lengths
 from fedray.fleet.traces import Trace, TraceError, TracePair, of_rates, read_traces
 from fedray.scenario.schema import ConstantLink, Link, LogNormalLink, MarkovLink, TraceLink, UniformLink, WifiLink
 from fedray.scenario.source import Key, Source
 from fedray.seeds import Purpose, generator
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 MARKOV_PERIOD = 3600.0  # seconds of good and bad states that a device has of its own
 

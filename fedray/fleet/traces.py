@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from fedray.arrays import Floats
 
 PACKET_BYTES = 1500  # what one line of a mahimahi trace lets pass
 MAX_BYTES = 200_000_000  # of an unpacked file

@@ -13,9 +13,9 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from fedray.adapters import AdapterSpec, BackboneShape, Entry, Layout, layout_of
+from fedray.arrays import Values
 from fedray.learning.classifier import layer_list
 from fedray.learning.tokens import Batch
-from fedray.protocol import Values
 
 CPU = torch.device("cpu")
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fedray.protocol import Ints
+from fedray.arrays import Ints
 
 WINDOW = 4  # batches that are sorted by length together: most of the padding saved, hardly any of the mixing lost
 WINDOWS_PER_PASS = 4  # at least, else batches would be the same examples in every pass

@@ -10,10 +10,10 @@ from typing import Any
 import datasets
 import numpy as np
 
+from fedray.arrays import Ints
 from fedray.errors import UserError
 from fedray.learning.labels import label_set
 from fedray.learning.stdlib_docs import read_standard_library
-from fedray.protocol import Ints
 from fedray.scenario import LoadedScenario, Source
 from fedray.scenario.schema import Files, Hub, StdlibDocs
 from fedray.scenario.source import Key, did_you_mean, listed, shorten, show

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from fedray.arrays import Floats, Ints
 from fedray.learning.adapted import AdaptedModel
 from fedray.learning.tokens import Tokens
-from fedray.protocol import Floats, Ints
 from fedray.seeds import Purpose, generator
 
 BLOCK = 64  # examples evaluated together

@@ -4,8 +4,9 @@ import numpy as np
 import torch
 
 from fedray.adapters import Layout
+from fedray.arrays import Values
 from fedray.learning.adapted import AdaptedModel
-from fedray.protocol import GradientNorms, LocalHook, Selection, TailDecay, TripletSelection, Values
+from fedray.protocol import GradientNorms, LocalHook, Selection, TailDecay, TripletSelection
 
 
 class HookRunner:

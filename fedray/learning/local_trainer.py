@@ -8,13 +8,14 @@ from math import inf
 import torch
 
 from fedray.adapters import AdapterSpec, BackboneShape
+from fedray.arrays import Ints, Values
 from fedray.learning.adapted import AdaptedModel
 from fedray.learning.batches import draw_batches
 from fedray.learning.classifier import Recipe, Weights, build, load_weights
 from fedray.learning.evaluation import BlockScore, EvaluationSet, evaluate_block
 from fedray.learning.tokens import Tokens
 from fedray.learning.trainer import LocalResult, StepObserver, train
-from fedray.protocol import Assignment, Ints, Values
+from fedray.protocol import Assignment
 from fedray.scenario.schema import Optimiser
 from fedray.seeds import Purpose, generator
 

@@ -8,10 +8,10 @@ import datasets
 import numpy as np
 from flwr_datasets import partitioner as flwr
 
+from fedray.arrays import Ints
 from fedray.errors import UserError
 from fedray.learning.corpus import Texts
 from fedray.learning.replacement import draw_by_label_mix, draw_evenly
-from fedray.protocol import Ints
 from fedray.scenario import Source
 from fedray.scenario.schema import Dirichlet, Iid, NaturalId, Partition, Pathological, Shard, SizeSkewed, Task
 from fedray.seeds import Purpose, generator

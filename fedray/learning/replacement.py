@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fedray.protocol import Ints
+from fedray.arrays import Ints
 
 
 def draw_evenly(pool: Ints, wanted: int, rng: np.random.Generator) -> Ints:

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
+from fedray.arrays import Ints
 from fedray.learning.corpus import Texts
-from fedray.protocol import Ints
 
 PAD_MULTIPLE = 16  # padding to a multiple of 16 leaves an example's hidden states bit-equal in any batch
 COVERED = 0.95  # of the training texts are not cut by `max_length: auto`: the tail is long, and devices pad to it

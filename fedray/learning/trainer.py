@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from fedray.arrays import Ints, Values
 from fedray.costs.kernels import FLOAT
 from fedray.costs.memory import ADAM_COPIES
 from fedray.learning.adapted import AdaptedModel
@@ -15,7 +16,7 @@ from fedray.learning.hooks import hook_for
 from fedray.learning.quantisation import QuantisedActivations, Quantiser
 from fedray.learning.saved_tensors import MeasureSaved
 from fedray.learning.tokens import Tokens
-from fedray.protocol import Assignment, Ints, Quantisation, Selection, Values
+from fedray.protocol import Assignment, Quantisation, Selection
 from fedray.scenario.schema import Optimiser
 
 

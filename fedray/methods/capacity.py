@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from fedray.arrays import Floats
 from fedray.costs import Pricing, Work, transfer_seconds
 from fedray.costs.kernels import layer_forward_flops
-from fedray.protocol import DeviceReport, Floats, View
+from fedray.protocol import DeviceReport, View
 
 COLUMNS = ("layer_seconds", "down_mbps", "up_mbps")
 

@@ -14,11 +14,11 @@ from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from fedray.adapters import AdapterSpec, layout_of
 from fedray.aggregation import Aggregate, Fold, TripletAggregate, TripletMean, triplet_numbers
+from fedray.arrays import Flags
 from fedray.methods.base import MethodContext, ParameterError
 from fedray.methods.fedsvd import SVDMethod, SVDSection
 from fedray.protocol import Plan, ServerState, TripletSelection, View
@@ -119,7 +119,7 @@ class FedARA(SVDMethod[FedARASection]):
         """What is left in the end, at least one: an adapter of nothing is none."""
         return max(1, round(self.config.final_rank * len(self.module_ranks) * len(self.module_ranks[0])))
 
-    def _arbitrate(self, folded: TripletAggregate) -> NDArray[np.bool_]:
+    def _arbitrate(self, folded: TripletAggregate) -> Flags:
         """Which triplets stay, (triplets,); ties of votes go by the mean score, then to the first."""
         ranking = np.lexsort((-folded.scores, -folded.votes))
         keep = self.keep
@@ -134,7 +134,7 @@ def _triplets(module_ranks: tuple[tuple[int, ...], ...]) -> int:
     return sum(map(sum, module_ranks))
 
 
-def _counted(kept: NDArray[np.bool_], spec: AdapterSpec, targets: int) -> tuple[tuple[int, ...], ...]:
+def _counted(kept: Flags, spec: AdapterSpec, targets: int) -> tuple[tuple[int, ...], ...]:
     """How many triplets of every module are left."""
     ranks = [spec.target_ranks(layer, targets) for layer in range(spec.layers)]
     ends = np.cumsum([0, *(rank for row in ranks for rank in row)])

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from fedray.adapters import AdapterSpec
+from fedray.arrays import Flags, Floats, Ints
 from fedray.costs import Work
 from fedray.methods.base import Method, MethodContext, MethodSection, ParameterError, in_one_group
 from fedray.methods.capacity import CapacityEstimate
 from fedray.methods.round_time import select_round_time
-from fedray.protocol import Assignment, DeviceReport, Floats, GradientNorms, Ints, Plan, Quantisation, View
+from fedray.protocol import Assignment, DeviceReport, GradientNorms, Plan, Quantisation, View
 from fedray.scenario.schema import LARGEST
 
 GROUP_SIZE = 256  # activations sharing one range
@@ -126,10 +126,10 @@ class FedQuad(Method[FedQuadSection]):
         self.capacity.load_state_dict(state["capacity"])
         self.norms = np.array(state["norms"])
 
-    def _depths(self, choices: Choices) -> NDArray[np.int64]:
+    def _depths(self, choices: Choices) -> Ints:
         """A depth per device; 1 where nothing fits: the device will report that it is out of memory."""
-        able: NDArray[np.bool_] = np.asarray(np.isfinite(choices.seconds).any(axis=1))
-        depths: NDArray[np.int64] = np.ones(len(able), np.int64)
+        able: Flags = np.asarray(np.isfinite(choices.seconds).any(axis=1))
+        depths: Ints = np.ones(len(able), np.int64)
         if able.any():
             utility = np.cumsum(self.norms[::-1])  # of the layers that a depth trains
             gains = np.broadcast_to(utility, choices.seconds[able].shape)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedray.protocol import Floats, Ints
+from fedray.arrays import Floats, Ints
 
 _SMOOTHING = 1e-6  # added to every label's share, so that an absent label has a logarithm
 _TOLERANCE = 1e-6  # nats: gaining less changes no training, and chasing it would take most of the search

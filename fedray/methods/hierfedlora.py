@@ -20,12 +20,13 @@ import numpy as np
 from pydantic import Field
 
 from fedray.adapters import AdapterSpec
+from fedray.arrays import Floats, Ints
 from fedray.costs import Work
 from fedray.methods.base import Method, MethodContext, MethodSection
 from fedray.methods.capacity import CapacityEstimate
 from fedray.methods.round_time import select_round_time
 from fedray.methods.topology import StandingGroups, groups_of
-from fedray.protocol import Assignment, DeviceReport, Floats, Ints, Plan, View
+from fedray.protocol import Assignment, DeviceReport, Plan, View
 from fedray.scenario.schema import LARGEST, Positive
 
 Choice = tuple[int, int]  # aggregations inside the group, depth

@@ -14,17 +14,17 @@ from math import floor
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from fedray.adapters import AdapterSpec
+from fedray.arrays import Floats, Ints
 from fedray.costs import Work
 from fedray.methods.base import Method, MethodContext, MethodSection, ParameterError, in_one_group
 from fedray.methods.capacity import CapacityEstimate
-from fedray.protocol import Assignment, DeviceReport, Floats, Plan, View
+from fedray.protocol import Assignment, DeviceReport, Plan, View
 from fedray.scenario.schema import LARGEST, Positive
 
-Depths = NDArray[np.int64]
+Depths = Ints
 
 ROUNDING = 1e-9  # so that a product such as 0.7 * 10 counts as the whole number it stands for
 

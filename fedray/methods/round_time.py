@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fedray.protocol import Floats, Ints
+from fedray.arrays import Floats, Ints
 
 CANDIDATES = 512  # round times that are tried at most; beyond, evenly spaced ones of all
 

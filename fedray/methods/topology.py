@@ -8,10 +8,11 @@ import numpy as np
 
 from fedray.adapters import AdapterSpec
 from fedray.aggregation import Aggregate, Fold
+from fedray.arrays import Floats, Ints
 from fedray.methods.base import Method
 from fedray.methods.capacity import CapacityEstimate
 from fedray.methods.grouping import near_iid_groups
-from fedray.protocol import DeviceReport, Floats, Group, Ints, Plan, ServerState, View
+from fedray.protocol import DeviceReport, Group, Plan, ServerState, View
 from fedray.scenario.schema import Topology
 from fedray.seeds import Purpose, generator
 

@@ -5,7 +5,7 @@ from math import ceil
 
 import numpy as np
 
-from fedray.protocol import Floats
+from fedray.arrays import Floats
 from fedray.results.records import DeviceAccuracy
 
 

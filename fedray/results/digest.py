@@ -3,7 +3,7 @@
 import hashlib
 
 from fedray.adapters import Layout
-from fedray.protocol import Values
+from fedray.arrays import Values
 
 
 def result_digest(layout: Layout, values: Values) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from fedray.protocol import Floats, Ints
+from fedray.arrays import Floats, Ints
 
 SMOOTHING = 1e-6  # examples added to every label, so that an absent label has a logarithm
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fedray.protocol import Ints
+from fedray.arrays import Ints
 
 
 def evenly(count: int, most: int) -> Ints:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from fedray.protocol import Outcome
+
 
 @dataclass(frozen=True)
 class MeasuredPhases:
@@ -120,13 +122,13 @@ class DeviceRecord:
     joules: float
     fits: bool
     inner_rounds: int = 1
-    outcome: str = "finished"
+    outcome: str = Outcome.FINISHED.value
     staleness: int = 0
 
     @property
     def finished(self) -> bool:
         """Whether its update came in; runs from before there were outcomes only know who fits."""
-        return self.fits and self.outcome == "finished"
+        return self.fits and self.outcome == Outcome.FINISHED
 
 
 @dataclass(frozen=True)

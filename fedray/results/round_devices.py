@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fedray.protocol import Floats, Ints
+from fedray.arrays import Flags, Floats, Ints
+from fedray.protocol import Outcome
 from fedray.results.records import DeviceRecord
 
 
@@ -27,7 +27,7 @@ class RoundDevices:
     compute_seconds: Floats
     upload_seconds: Floats
     waiting_seconds: Floats
-    finished: NDArray[np.bool_]
+    finished: Flags
     outcomes: tuple[str, ...]
 
     @property
@@ -54,5 +54,5 @@ def columns(round_: int, records: Iterable[DeviceRecord]) -> RoundDevices:
         upload_seconds=np.array([device.upload_seconds for device in devices], np.float64),
         waiting_seconds=np.array([device.waiting_seconds for device in devices], np.float64),
         finished=np.array([device.finished for device in devices], np.bool_),
-        outcomes=tuple(device.outcome if device.fits else "out of memory" for device in devices),
+        outcomes=tuple(device.outcome if device.fits else Outcome.OUT_OF_MEMORY.value for device in devices),
     )

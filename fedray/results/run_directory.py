@@ -9,10 +9,9 @@ from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
+from fedray.arrays import Ints
 from fedray.errors import UserError
 from fedray.results.data_report import DataReport
 from fedray.results.records import (
@@ -84,7 +83,7 @@ class RunDirectory:
         """data.json: what became of the data."""
         self._write("data.json", json.dumps(report.as_json(), indent=2, ensure_ascii=False) + "\n")
 
-    def write_shards(self, label_histograms: NDArray[np.int64]) -> None:
+    def write_shards(self, label_histograms: Ints) -> None:
         """shards.jsonl: how many examples of each label every device holds; (devices, labels)."""
         rows = enumerate(label_histograms.tolist())
         self._write("shards.jsonl", "".join(f'{{"device": {device}, "labels": {row}}}\n' for device, row in rows))

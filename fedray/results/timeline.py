@@ -5,7 +5,8 @@ from enum import StrEnum
 
 import numpy as np
 
-from fedray.protocol import Floats, Ints
+from fedray.arrays import Floats, Ints
+from fedray.protocol import Outcome
 from fedray.results.round_devices import RoundDevices
 
 PARTS = ("download", "compute", "upload")
@@ -24,7 +25,11 @@ class Activity(StrEnum):
 
 
 ROUNDING = 1e-9  # relative tolerance between two sums of the same seconds
-AFTER = {"out of memory": Activity.OUT_OF_MEMORY, "vanished": Activity.OFF, "battery empty": Activity.OFF}
+AFTER = {
+    Outcome.OUT_OF_MEMORY.value: Activity.OUT_OF_MEMORY,
+    Outcome.VANISHED.value: Activity.OFF,
+    Outcome.BATTERY_EMPTY.value: Activity.OFF,
+}
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from typing import Literal
 
 import numpy as np
 
+from fedray.arrays import Ints
 from fedray.learning.corpus import Corpus
 from fedray.learning.partition import Shards
 from fedray.learning.tokens import COVERED, percentile
-from fedray.protocol import Ints
 from fedray.results.data_report import DataReport, DeviceCounts, ExampleCounts, LabelCount, TextLengths
 
 

@@ -13,9 +13,10 @@ from safetensors.numpy import load_file, save_file
 
 from fedray.adapters import AdapterSpec
 from fedray.adapters.spec import Form
+from fedray.arrays import Floats, Values
 from fedray.emulation import InFlightUpdates
 from fedray.errors import UserError
-from fedray.protocol import Floats, ServerState, Values
+from fedray.protocol import ServerState
 from fedray.runtime.in_flight import in_flight_facts, in_flight_tensors, load_in_flight
 
 FORMAT = 4

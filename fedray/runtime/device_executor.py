@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from fedray.adapters import AdapterSpec
+from fedray.arrays import Values
 from fedray.learning.calibration import Calibration, calibrate
 from fedray.learning.evaluation import BlockScore
 from fedray.learning.local_trainer import LocalTrainer
-from fedray.protocol import Values
 from fedray.runtime.messages import Chunk, HostConfig
 from fedray.wall.messages import DeviceResult, Task
 from fedray.wall.process_pool import DeviceProcessPool, WorkerDiedError

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedray.protocol import Values
+from fedray.arrays import Values
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Sequence
-from itertools import repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,8 +9,9 @@ import ray
 
 from fedray.adapters import AdapterSpec, layout_of, upload_layout
 from fedray.aggregation import Fold, rejection
+from fedray.arrays import Values
 from fedray.emulation import corrupted
-from fedray.protocol import Assignment, Selection, Update, Values
+from fedray.protocol import Assignment, Selection, Update
 from fedray.results import MeasuredPhases
 from fedray.runtime.messages import Chunk, HostConfig, Rejected, RoundResult
 
@@ -40,7 +40,7 @@ class Host:
         if chunk.heads is not None:
             rows = zip(chunk.assignments, downloads, chunk.heads, strict=True)
             downloads = [self._with_head(assignment.spec, values, head) for assignment, values, head in rows]
-        device_results = self._executor.perform(chunk, downloads) if self._executor else repeat(None)
+        device_results = self._executor.perform(chunk, downloads) if self._executor else [None] * len(downloads)
         folds: dict[int, Fold] = {}
         losses: dict[int, float] = {}
         measured: dict[int, tuple[float, ...]] = {}
@@ -48,7 +48,7 @@ class Host:
         enforced: dict[int, MeasuredPhases] = {}
         rejected: list[Rejected] = []
         for assignment, held, corruption, device_result in zip(
-            chunk.assignments, downloads, chunk.corruptions, device_results, strict=False
+            chunk.assignments, downloads, chunk.corruptions, device_results, strict=True
         ):
             device, values, selection = assignment.device, held, None
             if device_result is not None:

@@ -7,8 +7,8 @@ from typing import Any
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from fedray.emulation import InFlightUpdates, Outcome, Schedule
-from fedray.protocol import Assignment, ServerState
+from fedray.emulation import InFlightUpdates, Schedule
+from fedray.protocol import Assignment, Outcome, ServerState
 from fedray.scenario.schema import Corruption
 
 _ASSIGNMENTS = TypeAdapter(tuple[Assignment, ...])

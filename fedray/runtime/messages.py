@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from fedray.adapters import AdapterSpec, BackboneShape
 from fedray.aggregation import Aggregate, Fold
-from fedray.protocol import Assignment, Values
+from fedray.arrays import Values
+from fedray.protocol import Assignment
 from fedray.results import MeasuredPhases
 from fedray.scenario.schema import Corruption
 from fedray.wall.phase_targets import PhaseTargets

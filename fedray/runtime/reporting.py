@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fedray import __version__
-from fedray.emulation import Outcome, Schedule
+from fedray.emulation import Schedule
 from fedray.fleet import Fleet, FleetState
 from fedray.learning.evaluation import Score, device_accuracies
-from fedray.protocol import Plan
+from fedray.protocol import Outcome, Plan
 from fedray.results import (
     AdapterOrigin,
     DeviceAccuracy,

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from fedray.arrays import Ints
 from fedray.errors import UserError
-from fedray.protocol import Ints
 from fedray.results import DeviceRecord, RoundRecord, TrainedDeviceRecord
 from fedray.results.divergence import LabelMixes
 from fedray.scenario.schema import Scenario, Synchronous

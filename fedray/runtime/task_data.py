@@ -6,13 +6,13 @@ from typing import Literal
 
 import numpy as np
 
+from fedray.arrays import Ints
 from fedray.learning.backbone import Backbone, find_backbone, find_tokenizer
 from fedray.learning.corpus import load_corpus
 from fedray.learning.evaluation import EvaluationSet, evaluation_set
 from fedray.learning.partition import partition
 from fedray.learning.tokens import Tokens, choose_max_length, encode
 from fedray.learning.validation import hold_out
-from fedray.protocol import Ints
 from fedray.results import DataReport, Split
 from fedray.runtime.accounting import account, text_lengths
 from fedray.scenario import LoadedScenario

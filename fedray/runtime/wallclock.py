@@ -8,10 +8,10 @@ import numpy as np
 
 from fedray.costs import Pricing
 from fedray.costs.kernels import FLOAT
-from fedray.emulation import Outcome, Schedule
+from fedray.emulation import Schedule
 from fedray.errors import UserError
 from fedray.learning.calibration import Calibration
-from fedray.protocol import Plan
+from fedray.protocol import Outcome, Plan
 from fedray.results import MeasuredPhases, WallClockStats
 from fedray.results.quantities import size
 from fedray.runtime.experiment import Experiment

@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-PHASES = ("download", "compute", "upload", "waiting")
+from fedray.protocol import Outcome, Phase
+
+PHASES = (*(phase.value for phase in Phase), "waiting")
 # upper bounds of a phase's seconds, three to a decade: from a small adapter's download to hours behind a fade
 BOUNDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1e3, 2e3, 5e3, 1e4)
-OUTCOMES = ("finished", "surplus", "late", "vanished", "upload lost", "battery empty", "out of memory")
+OUTCOMES = tuple(outcome.value for outcome in Outcome)
 
 
 @dataclass(frozen=True)

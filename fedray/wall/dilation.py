@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fedray.protocol import Floats
+from fedray.arrays import Floats
 
 BUSY = 0.6  # share of the machine that devices may ask for at once: steps that coincide still end in their slots
 SLOT = 0.5  # share of its slot that a device's own step may take

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fedray.adapters import AdapterSpec
+from fedray.arrays import Values
 from fedray.learning.local_trainer import TrainingAssets
 from fedray.learning.trainer import LocalResult
-from fedray.protocol import Assignment, Values
+from fedray.protocol import Assignment
 from fedray.results import MeasuredPhases
 from fedray.wall.phase_targets import PhaseTargets
 

@@ -9,10 +9,10 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from fedray.adapters import AdapterSpec
+from fedray.arrays import Values
 from fedray.learning.calibration import Calibration
 from fedray.learning.evaluation import BlockScore
 from fedray.learning.local_trainer import TrainingAssets
-from fedray.protocol import Values
 from fedray.wall.messages import CalibrateRequest, DeviceResult, EvalRequest, Request, Task, TrainRequest, WorkerInit
 
 

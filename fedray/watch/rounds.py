@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from fedray.protocol import Outcome
 from fedray.results import DeviceRecord
 from fedray.results.divergence import LabelMixes
 from fedray.results.downsample import evenly
@@ -67,7 +68,7 @@ def _device(
         busy_seconds=device.download_seconds + device.compute_seconds + device.upload_seconds,
         waiting_seconds=device.waiting_seconds,
         joules=device.joules,
-        outcome=device.outcome if device.fits else "out of memory",
+        outcome=device.outcome if device.fits else Outcome.OUT_OF_MEMORY.value,
         loss=loss,
         timeline=[(begins + change.seconds, change.activity.value) for change in changes],
     )

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fedray.emulation import Outcome, RoundTermination
+from fedray.emulation import RoundTermination
 from fedray.fleet.links import LinkDirection, OffsetTrace
 from fedray.fleet.traces import of_rates
-from fedray.protocol import Assignment, Group, Plan
+from fedray.protocol import Assignment, Group, Outcome, Plan
 from fedray.scenario.schema import Corruption
 from tests.emulation.rounds import PRICING, SPEC, a_plan, simulate, struck, truth
 

@@ -5,8 +5,7 @@ import pytest
 
 from fedray.adapters import AdapterSpec
 from fedray.emulation.in_flight import InFlightUpdates, dispatch
-from fedray.emulation.schedule import Outcome
-from fedray.protocol import ServerState
+from fedray.protocol import Outcome, ServerState
 from tests.emulation.rounds import PRICING, a_plan, simulate, struck, truth
 
 BASE, LATER = (ServerState(AdapterSpec((1,), (0,), 1.0), np.full(1, value, np.float32)) for value in (0.0, 1.0))

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fedray.arrays import Floats, Ints
 from fedray.methods import grouping
 from fedray.methods.grouping import group_divergences, grouping_objective, near_iid_groups
-from fedray.protocol import Floats, Ints
 
 WEIGHTS = (0.0, 0.25, 5.0, 1e6)
 

@@ -7,8 +7,9 @@ import pytest
 from safetensors.numpy import load_file
 
 from fedray.adapters import layout_of
+from fedray.arrays import Values
 from fedray.errors import RunInterruptedError, UserError
-from fedray.protocol import Plan, ServerState, Update, Values
+from fedray.protocol import Plan, ServerState, Update
 from fedray.results import RunDirectory
 from fedray.runtime.aggregation_schedule import AsynchronousSchedule, Step, aggregation_schedule
 from fedray.runtime.dry_run import dry_run

@@ -4,8 +4,8 @@ from math import log
 
 import pytest
 
-from fedray.emulation import Outcome
 from fedray.errors import UserError
+from fedray.protocol import Outcome
 from fedray.results import DeviceRecord, RoundRecord, TrainedDeviceRecord
 from fedray.runtime.run_metrics import RunMetrics
 from fedray.telemetry.snapshot import BOUNDS, OUTCOMES

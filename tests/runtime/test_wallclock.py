@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from fedray.costs.machine import MachineSpeed
-from fedray.emulation import Outcome
 from fedray.learning.calibration import Calibration
+from fedray.protocol import Outcome
 from fedray.results import MeasuredPhases
 from fedray.runtime.experiment import Experiment, prepare
 from fedray.runtime.wallclock import WallClock, WallClockPlan, really_priced

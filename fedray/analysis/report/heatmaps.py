@@ -9,7 +9,7 @@ from plotly.colors import sample_colorscale
 from fedray.analysis.report import style
 from fedray.analysis.report.reading import ReportedRun
 from fedray.analysis.report.style import Chart, View
-from fedray.protocol import Floats, Ints
+from fedray.arrays import Floats, Ints
 from fedray.results.downsample import evenly
 from fedray.results.round_devices import RoundDevices
 

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 from fedray.analysis.report import style
 from fedray.analysis.report.reading import ReportedRun, Shards
 from fedray.analysis.report.style import Chart, View
-from fedray.protocol import Floats
+from fedray.arrays import Floats
 from fedray.results.divergence import label_divergence
 from fedray.results.downsample import evenly
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from fedray.analysis.comparison import Comparison
 from fedray.analysis.rows import ComparedRun
+from fedray.arrays import Ints
 from fedray.errors import UserError
-from fedray.protocol import Ints
 from fedray.results.records import RoundRecord
 from fedray.results.round_devices import RoundDevices, columns
 from fedray.results.run_directory import RunDirectory
