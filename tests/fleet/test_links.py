@@ -98,3 +98,10 @@ def test_cells_are_numbered_through_the_groups(scenario) -> None:
     groups += "high_mbps: 2}}, {profile: raspberry-pi-5, count: 4}]"
     fleet = build_fleet(scenario(f"schema_version: 1\nfleet: {{groups: {groups}, link: {link}}}\n"))
     assert fleet.conditions(1).cells.tolist() == [0, 0, 0, 1, -1, -1, 2, 2, 2, 3]
+
+
+def test_wifi_is_faster_the_nearer_the_device(scenario) -> None:
+    """By hand: 2, 3 and 20 m from 1 to 19 Mb/s. Uneven distances, for even ones are the same backwards."""
+    link = "{kind: wifi, low_mbps: 1, high_mbps: 19, distances_m: [2.0, 3.0, 20.0], spread: 0}"
+    mbps = fleet_with(scenario, link, count=30).conditions(1).down.mbps
+    assert sorted(mbps) == pytest.approx([1.0] * 10 + [18.0] * 10 + [19.0] * 10)

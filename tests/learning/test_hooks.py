@@ -106,6 +106,18 @@ def test_gradient_norms_are_those_of_the_layers(backbone, tokens) -> None:
     assert train(model, LORA, values, tokens, batches(1), Optimiser(), True).measured == ()
 
 
+def test_gradient_norms_are_means_over_steps(backbone, tokens) -> None:
+    """Steps too small to move a weight: the measure of three batches is the mean of the measures of each."""
+    model, values = a_model(backbone, LORA), start(backbone, LORA, seed=3)
+    still = Optimiser(learning_rate=1e-12, head_learning_rate=1e-12)
+
+    def measured(chosen: list[np.ndarray]) -> tuple[float, ...]:
+        return train(model, LORA, values, tokens, chosen, still, True, hook=GradientNorms()).measured
+
+    alone = [measured([batch]) for batch in batches(3)]
+    assert measured(batches(3)) == pytest.approx(np.mean(alone, axis=0))
+
+
 def test_the_tail_decays_and_its_size_is_reported(backbone, tokens) -> None:
     model = a_model(backbone, LORA)
     values = np.random.default_rng(0).normal(0, 0.05, layout_of(backbone.shape, LORA).size).astype(np.float32)

@@ -160,7 +160,7 @@ def test_views_of_one_tensor_are_packed_once() -> None:
     context = quantised(Shared())
     with context:
         output = context.layers[0](inputs_of())
-    assert len(context.ledger.packed) == 3  # exp's own output, hidden, and its clone
+    assert len(context.saved_tensors.packed) == 3  # exp's own output, hidden, and its clone
     del output
 
 
@@ -178,7 +178,7 @@ def test_slices_and_expanded_tensors_come_back_in_place(dtype) -> None:
     context = quantised(layer)
     with context:
         output = layer(inputs)
-    assert context.ledger.packed
+    assert context.saved_tensors.packed
     output.sum().backward()
     assert 0 < ((inputs.grad - exact).norm() / exact.norm()).item() < 0.05
 
@@ -203,8 +203,8 @@ def test_what_is_left_alone(kind) -> None:
     context = quantised(layer)
     with context:
         output = layer(again)
-    assert context.ledger.exact
-    assert not context.ledger.packed
+    assert context.saved_tensors.exact
+    assert not context.saved_tensors.packed
     output.sum().backward()
     assert torch.equal(inputs.grad, again.grad)
 
@@ -253,10 +253,10 @@ def test_only_the_graph_owns_what_is_packed() -> None:
     context = quantised(Squares())
     with context:
         output = context.layers[0](inputs_of())
-        assert context.ledger.packed
+        assert context.saved_tensors.packed
         del output
-        assert not context.ledger.packed
-        assert not context.ledger.exact
+        assert not context.saved_tensors.packed
+        assert not context.saved_tensors.exact
 
 
 class Failing(nn.Module):
@@ -274,9 +274,9 @@ class Failing(nn.Module):
 
 def packs(context: QuantisedActivations) -> bool:
     """Whether something saved now, outside any layer, is still packed."""
-    before = len(context.ledger.packed)
+    before = len(context.saved_tensors.packed)
     output = inputs_of().exp()
-    return len(context.ledger.packed) > before and output.requires_grad
+    return len(context.saved_tensors.packed) > before and output.requires_grad
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
@@ -319,7 +319,7 @@ def test_a_hook_that_fails_before_ours_does_not_end_the_layer_around_it() -> Non
     context = quantised(Catching(inner), inner)
     with context:
         output = context.layers[0](inputs_of())
-    assert len(context.ledger.packed) == 1
+    assert len(context.saved_tensors.packed) == 1
     assert not packs(context)
     del output
 
@@ -330,5 +330,5 @@ def test_a_layer_within_a_layer_is_packed_and_what_follows_it_too() -> None:
     with context:
         output = layer(inputs_of())
         assert not packs(context)
-    assert len(context.ledger.packed) == 3  # the input of the linear, tanh's and exp's outputs
+    assert len(context.saved_tensors.packed) == 3  # the input of the linear, tanh's and exp's outputs
     del output

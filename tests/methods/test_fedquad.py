@@ -46,3 +46,13 @@ def test_fedquads_utility_follows_the_gradients() -> None:
     for _ in range(30):
         method.observe([DeviceReport(a.device, 0.1, 1.0, 1.0, 1.0, norms) for a in plan.assignments])
     assert {a.spec.depth for a in method.plan(small_boards()).assignments} == {1}  # deeper is slower and worth nothing
+
+
+def test_fedquads_unseen_layers_keep_their_share() -> None:
+    """One device trained layers 4 and 5 alone: it divides their 2/6 anew, 3 to 1, and says nothing of the others."""
+    method = build("fedquad", 6)
+    assert isinstance(method, FedQuad)
+    method.held = {0: method.adapter().deepest(2)}
+    method.observe([DeviceReport(0, 0.1, 1.0, 1.0, 1.0, (3.0, 1.0))])
+    seen = [0.8 / 6 + 0.2 * (2 / 6) * share for share in (3 / 4, 1 / 4)]
+    assert method.norms == pytest.approx([1 / 6] * 4 + seen)
