@@ -189,8 +189,8 @@ def test_packed_memory_goes_with_the_graph(model, batch) -> None:
     context = around(model, 0, 1)
     with context:
         logits = model.logits(batch)
-    assert all(isinstance(packed, Packed) for packed in context.ledger.packed)
-    assert context.ledger.packed
+    assert all(isinstance(packed, Packed) for packed in context.saved_tensors.packed)
+    assert context.saved_tensors.packed
     del logits
-    assert not context.ledger.packed
-    assert not context.ledger.exact
+    assert not context.saved_tensors.packed
+    assert not context.saved_tensors.exact
