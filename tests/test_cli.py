@@ -198,3 +198,23 @@ def test_an_interrupted_run_says_what_is_kept_and_exits_130(tmp_path: Path) -> N
     assert resumed.returncode == 0, resumed.stderr
     assert json.loads(resumed.stdout)["rounds_completed"] == more
     assert json.loads(resumed.stdout)["status"] == "completed"
+
+
+def test_a_wrong_scenario_is_refused_before_torch_and_ray_are_imported(tmp_path: Path) -> None:
+    scenario = tmp_path / "s.yaml"
+    scenario.write_text("schema_version: 1\nmethod: {name: legend, rnk: 4}\n")
+    code = (
+        "import sys\nfrom fedray.cli import main\ntry:\n    main()\n"
+        "except SystemExit as leaving:\n    heavy = {'torch', 'ray', 'transformers'} & set(sys.modules)\n"
+        "    sys.exit(f'imported {heavy}' if heavy else leaving.code)\n"
+    )
+    for command in ("validate", "plan", "run"):
+        answer = subprocess.run([sys.executable, "-c", code, command, scenario], capture_output=True, text=True)
+        assert answer.returncode == 2, answer.stderr
+        assert "method.rnk: unknown key" in answer.stderr
+
+
+def test_the_version_is_printed(fedray) -> None:
+    from fedray import __version__
+
+    assert fedray("--version").out == f"fedray {__version__}\n"

@@ -2,13 +2,14 @@
 
 import sys
 import warnings
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
+from fedray import __version__
 from fedray.cli.clocks import calibrate, fidelity
 from fedray.cli.comparing import compare, export, report
-from fedray.cli.console import err, say
+from fedray.cli.console import err, out, say
 from fedray.cli.jobs import jobs, logs, stop, submit
 from fedray.cli.reference import catalog, schema
 from fedray.cli.running import plan, run, sweep, validate
@@ -44,6 +45,15 @@ COMMANDS = (
 )
 for command in COMMANDS:
     app.command()(command)
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    if version:
+        out.print(f"fedray {__version__}", highlight=False)
+        raise typer.Exit
 
 
 def main() -> NoReturn:

@@ -8,7 +8,7 @@ import typer
 
 from fedray.cli.comparing import show_comparison
 from fedray.cli.console import Address, AsJson, ScenarioFile, Settings, err, out, print_json, say
-from fedray.scenario import load_scenario
+from fedray.scenario import LoadedScenario, load_scenario
 
 
 def run(
@@ -21,13 +21,14 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no summary.")] = False,
 ) -> None:
     """Run a scenario, on a Ray of its own or on a cluster."""
+    from fedray.runtime.resume import open_run
+
+    loaded, directory = open_run(scenario, settings, run_dir, resume)
     from fedray.display import RunDisplay, summary_table
     from fedray.runtime.checks import warnings_of
     from fedray.runtime.driver import execute
     from fedray.runtime.experiment import prepare
-    from fedray.runtime.resume import open_run
 
-    loaded, directory = open_run(scenario, settings, run_dir, resume)
     with RunDisplay(err, quiet) as display:
         experiment = prepare(loaded)
         display.warn(warnings_of(experiment))
@@ -72,11 +73,12 @@ def validate(scenario: ScenarioFile, settings: Settings = [], as_json: AsJson = 
 
     With --json: {scenario: every value, defaults written out, data: as in a run's data.json, or null, warnings}.
     """
+    loaded = _loaded(scenario, settings)
     from fedray.display import data_tables
     from fedray.runtime.checks import warnings_of
     from fedray.runtime.experiment import prepare
 
-    experiment = prepare(load_scenario(scenario, settings))
+    experiment = prepare(loaded)
     resolved, data, warnings = experiment.scenario, experiment.data, warnings_of(experiment)
     if as_json:
         print_json(
@@ -105,13 +107,21 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Show what every device would do in a round, and its price; nothing is trained."""
+    loaded = _loaded(scenario, settings)
     from fedray.display import plan_tables
     from fedray.runtime.dry_run import dry_run
     from fedray.runtime.experiment import prepare
 
-    planned_round = dry_run(prepare(load_scenario(scenario, settings)), round_)
+    planned_round = dry_run(prepare(loaded), round_)
     if as_json:
         print_json(planned_round.as_json())
         return
     for part in plan_tables(planned_round):
         out.print(part, highlight=False)
+
+
+def _loaded(scenario: Path, settings: Settings) -> LoadedScenario:
+    """The scenario and its method's parameters; a wrong one is refused here, in a second, before torch is imported."""
+    from fedray.methods import resolved
+
+    return resolved(load_scenario(scenario, settings))

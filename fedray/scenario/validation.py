@@ -46,7 +46,8 @@ def _message(detail: ErrorDetails, key: Key, data: object, schema: "_Schema") ->
     kind = detail["type"]
     if kind == "extra_forbidden":
         known = schema.keys(key[:-1], data)
-        return f"unknown key{did_you_mean(key[-1], known)}; allowed: {', '.join(known)}"
+        hint = did_you_mean(key[-1], known) or _elsewhere(schema.homes(key[-1]))
+        return f"unknown key{hint}; allowed: {', '.join(known)}"
     if kind == "missing":
         return f"missing; allowed: {schema.allowed(key, data)}"
     if kind == "value_error":
@@ -66,6 +67,11 @@ def _message(detail: ErrorDetails, key: Key, data: object, schema: "_Schema") ->
     return f"given {show(given)}{hint}; allowed: {allowed}"
 
 
+def _elsewhere(homes: list[str]) -> str:
+    """A hint to the keys of that name in other sections, if they are few."""
+    return f", which is a key of {' and of '.join(homes)}" if 0 < len(homes) <= 3 else ""
+
+
 class _Schema:
     """Reads a JSON Schema along a path of written keys, choosing union members by what was written."""
 
@@ -75,6 +81,20 @@ class _Schema:
 
     def keys(self, key: Key, data: object) -> list[str]:
         return list(self._at(key, data).get("properties", {}))
+
+    def homes(self, name: str | int) -> list[str]:
+        """The sections that have a key of this name, as dotted paths; those inside lists are left out."""
+        found: list[str] = []
+        open_nodes: list[tuple[str, Json]] = [("", self.root)]
+        while open_nodes:
+            path, node = open_nodes.pop(0)
+            members = [self._resolve(member) for kind in ("anyOf", "oneOf") for member in node.get(kind, [])]
+            open_nodes += [(path, member) for member in members]
+            properties = node.get("properties", {})
+            if path and name in properties and path not in found:
+                found.append(path)
+            open_nodes += [(f"{path}.{key}".lstrip("."), self._resolve(child)) for key, child in properties.items()]
+        return found
 
     def tags(self, key: Key, data: object) -> list[str]:
         node = self._at(key, data, choose_last=False)

@@ -40,6 +40,15 @@ BROKEN = {
         "schema_version: 1\nfleet: {groups: [{profile: jetson-tx2, count: 1, modes: {kind: fixed, mode: MAX}}]}\n",
         ["fleet.groups.0.modes.mode", "'MAX'", "MAXN"],
     ),
+    "method as text": ("schema_version: 1\nmethod: legend\n", [":2: method: given 'legend'", "{name: legend}"]),
+    "key of another section": (
+        "schema_version: 1\ntraining: {learning_rate: 0.1}\n",
+        [":2: training.learning_rate", "a key of training.optimiser"],
+    ),
+    "key of two other sections": (
+        "schema_version: 1\nlocal_steps: 3\n",
+        [":2: local_steps", "a key of training and of costs.twin"],
+    ),
     "unknown method": ("schema_version: 1\nmethod: {name: legnd}\n", [":2: method.name", "legnd", "'legend'"]),
     "unknown method parameter": (
         "schema_version: 1\nmethod:\n  name: legend\n  rnk: 4\n",

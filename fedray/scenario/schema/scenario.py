@@ -3,7 +3,7 @@
 from math import ceil
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from fedray.scenario.schema.base import Section
 from fedray.scenario.schema.costs import Costs, Topology
@@ -32,6 +32,13 @@ class Scenario(Section):
     runtime: Runtime = Runtime()
     telemetry: Telemetry = Telemetry()
     tuning: Tuning | None = Field(None, description="How `fedray tune` chose values; null: it did not.")
+
+    @field_validator("method", mode="before")
+    @classmethod
+    def _a_mapping(cls, method: object) -> object:
+        if isinstance(method, str):
+            raise ValueError(f"given {method[:40]!r}; allowed: a mapping: {{name: {method[:40]}}}")
+        return method
 
     @property
     def device_count(self) -> int:
