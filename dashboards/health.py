@@ -37,7 +37,7 @@ def _now() -> tuple[AnyPanel, ...]:
             Query('sum(up{job="fedray"})', "up"),
         ),
         number(
-            PanelSpec("Round under way", "Trainings done, of those planned.", units.PercentUnit, 6, 4),
+            PanelSpec("Current round", "Trainings done, of those planned.", units.PercentUnit, 6, 4),
             Query(f"sum by (run) (fedray_trainings_done{RUN}) / (sum by (run) (fedray_trainings_planned{RUN}) > 0)"),
         ),
         number(
@@ -68,7 +68,7 @@ def _coordinator() -> tuple[AnyPanel, ...]:
             Query(f"6 * max by (run) (delta(fedray_round{RUN}[10m]))"),
         ).min(0),
         lines(
-            PanelSpec("Trainings", "Trainings of the round under way that are done, and all that are planned."),
+            PanelSpec("Trainings", "Completed trainings of the current round, and all that are planned."),
             Query(f"max by (run) (fedray_trainings_done{RUN})", "{{run}} done"),
             Query(f"max by (run) (fedray_trainings_planned{RUN})", "{{run}} planned"),
         ).min(0),

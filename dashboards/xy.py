@@ -1,7 +1,7 @@
 """One quantity of a run against another: the XY chart, and the detour by which Prometheus fills it.
 
 Written after the sources of Grafana's XY chart, `merge` and `partitionByValues`; the options agree with the types of
-@grafana/schema 13.2.3. No Grafana was at hand to look at it.
+@grafana/schema 13.2.3. Rendering in Grafana is untested.
 """
 
 from grafana_foundation_sdk.builders import common, prometheus, xychart

@@ -53,7 +53,7 @@ def logs(
     address: JobsAddress,
     follow: Annotated[bool, typer.Option("--follow", help="Go on until the job ends.")] = False,
 ) -> None:
-    """Print what a job has said."""
+    """Print a job's output."""
     from fedray.runtime.jobs import Jobs
 
     there = Jobs(address)

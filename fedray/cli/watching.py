@@ -21,7 +21,7 @@ def watch(
     browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     terminal: Annotated[bool, typer.Option("--tui", help="Show the fleet in the terminal instead.")] = False,
 ) -> None:
-    """Serve a live page of runs: convergence, the round under way, every device; until Ctrl-C."""
+    """Serve a live page of runs: convergence, the current round, every device; until Ctrl-C."""
     from fedray.watch import RunIndex, serve, show
 
     if terminal:

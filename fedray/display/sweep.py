@@ -58,7 +58,7 @@ class BatchDisplay:
         self.quiet = quiet
         self.rows: dict[str, Row] = {}
         self.current: Row | None = None
-        self.begun = time.monotonic()  # of the run under way
+        self.begun = time.monotonic()  # of the current run
         self.seconds = 0.0  # that the rounds of this session took, in all
         self.done = 0  # rounds of this session
         self.live = Live(console=console, get_renderable=self.render, refresh_per_second=2)
@@ -117,7 +117,7 @@ class BatchDisplay:
         return record.accuracy
 
     def render(self) -> RenderableType:
-        """The runs around the one under way, as many as the terminal has lines for."""
+        """The runs around the current one, as many as the terminal has lines for."""
         rows = list(self.rows.values())
         shown = max(self.console.size.height - AROUND, 3)
         at = rows.index(self.current) if self.current else 0
@@ -154,7 +154,7 @@ class BatchDisplay:
         return duration(self.seconds / self.done * rounds) if self.done else "–"
 
     def _log(self, text: str) -> None:
-        """A line about the run under way, where there is no table that shows it."""
+        """A line about the current run, where there is no table that shows it."""
         if not self.live.is_started:
             number = list(self.rows).index(self._current.name) + 1
             self._say(f"{number}/{len(self.rows)} {self._current.name}  {text}")

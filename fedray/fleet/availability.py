@@ -31,7 +31,7 @@ class OnlineWindows:
     ends: Floats
 
     def online_until(self, at: float) -> float:
-        """The end of the window under way at a time since the run began; the time itself if the device is offline."""
+        """The end of the window that contains a time since the run began; the time itself if the device is offline."""
         if self is ALWAYS:  # the usual case, and there may be 100,000 devices
             return inf
         lap, rest = divmod(at + GRACE, self.period)

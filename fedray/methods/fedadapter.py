@@ -42,7 +42,7 @@ class FedAdapter(Method[FedAdapterSection]):
         self.capacity = CapacityEstimate(context.pricing, context.devices, config.rho)
         self.size: Size = (config.first_depth, config.first_rank)
         self.last_loss: float | None = None
-        self.tried: dict[int, Size] = {}  # by device, of the round under way
+        self.tried: dict[int, Size] = {}  # by device, of the current round
         self.seconds: dict[Size, float] = {}
 
     def adapter(self) -> AdapterSpec:

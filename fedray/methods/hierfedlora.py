@@ -34,7 +34,7 @@ Choice = tuple[int, int]  # aggregations inside the group, depth
 
 @dataclass(frozen=True)
 class Trial:
-    """What a device did in the round under way, and what it weighs in its group."""
+    """What a device did in the current round, and what it weighs in its group."""
 
     choice: Choice
     weight: int
@@ -97,7 +97,7 @@ class HierFedLoRA(Method[HierFedLoRASection]):
         self.worth: dict[Choice, float] = {}
         self.made: dict[Choice, int] = {}
         self.losses: dict[int, float] = {}  # by device, of the last round it reported
-        self.trials: dict[int, Trial] = {}  # by device, of the round under way
+        self.trials: dict[int, Trial] = {}  # by device, of the current round
 
     def adapter(self) -> AdapterSpec:
         layers = self.context.shape.layers

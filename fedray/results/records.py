@@ -162,7 +162,7 @@ class RoundUnderWay:
 
 @dataclass(frozen=True)
 class Progress:
-    """progress.json: trainings done of those of the round under way, and hosts lost since the run began.
+    """progress.json: trainings done of those of the current round, and hosts lost since the run began.
 
     `passed` is the share of the round's planned time that is over, under the wall clock, where devices go on at once;
     it is told to who asks, and not written.

@@ -50,7 +50,7 @@ from fedray.telemetry import Live
 
 @dataclass(frozen=True)
 class RunState:
-    """Where a run stands after a completed round; replaced as a whole, so a round that dies half-way never was."""
+    """The state of a run after a completed round. Replaced atomically; a failed round leaves no trace."""
 
     state: ServerState
     heads: LocalHeads | None
@@ -164,14 +164,14 @@ class Coordinator:
 
     @ray.method(concurrency_group="watch")
     def progress(self) -> Progress:
-        """Where the round under way stands; answered while it runs."""
+        """Progress of the current round; answered while it runs."""
         return self.executor.progress
 
     @ray.method(concurrency_group="watch")
     def conclude(self, status: Status) -> Summary:
         """Write the summary and the adapter of the completed rounds, end the hosts, let go of the directory."""
         with self.committing:
-            self.concluded = True  # a round still under way no longer counts
+            self.concluded = True  # a round still in progress no longer counts
             run_state, data = self.run_state, self.experiment.data
             judged = self._judged(run_state.state, run_state.heads)
             inputs = SummaryInputs(
@@ -274,7 +274,7 @@ class Coordinator:
             self.run_state = after
 
     def _live(self) -> Live:
-        """What Prometheus hears of the round under way."""
+        """What Prometheus sees of the current round."""
         progress = self.executor.progress
         return Live(progress.trained, progress.planned, progress.hosts_lost)
 

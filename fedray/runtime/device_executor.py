@@ -79,4 +79,4 @@ def _lost_together() -> Iterator[None]:
     try:
         yield
     except WorkerDiedError:
-        os._exit(1)  # whatever else is under way in this host was its pool's, too
+        os._exit(1)  # all other work of this host was its pool's, too

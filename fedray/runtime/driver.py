@@ -19,7 +19,7 @@ from fedray.runtime.session import Cluster, session
 from fedray.runtime.stopping import is_finished
 from fedray.runtime.wallclock import require_room
 
-POLL_SECONDS = 0.5  # how often the round under way is asked how far it is
+POLL_SECONDS = 0.5  # between two polls of the current round's progress
 
 
 class RunCallback(Protocol):
@@ -29,7 +29,7 @@ class RunCallback(Protocol):
         """The coordinator is up."""
 
     def progressed(self, progress: Progress) -> None:
-        """The round under way went on."""
+        """The current round has progressed."""
 
     def completed(self, record: RoundRecord) -> None:
         """A round is complete."""

@@ -32,7 +32,7 @@ class HostConfig:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some devices' assignments, which of how many equal parts of their local steps is to be done, and what each
+    """Some devices' assignments, `parts[i] = (inner_round, inner_rounds)`, and what each
     sends in place of what it trained, if anything.
 
     `fold` is an object reference to an empty fold, `adapters` to the flat values of each (group, spec); `heads` are

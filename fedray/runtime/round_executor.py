@@ -28,17 +28,17 @@ class RoundExecutor:
     """Responsibilities: put each adapter into the object store once, spread devices over hosts, count who is done."""
 
     def __init__(self, hosts: HostPool, rounds_completed: int, tell: Callable[[Progress], None]) -> None:
-        """`tell` is called when the round under way has come on."""
+        """`tell` is called when the current round has progressed."""
         self.hosts = hosts
         self._tell = tell
         self._progress = Progress(rounds_completed, 0, 0, 0)
-        self._began = 0.0  # the round under way
+        self._began = 0.0  # of the current round
         self._pacing: WallClockPlan | None = None
         self._counting = Lock()
 
     @property
     def progress(self) -> Progress:
-        """Where the round under way stands."""
+        """Progress of the current round."""
         passed = self._pacing.share_passed(time.monotonic() - self._began) if self._pacing else None
         return replace(self._progress, hosts_lost=self.hosts.deaths, passed=passed)
 
@@ -52,7 +52,7 @@ class RoundExecutor:
     ) -> RoundResult:
         """Carry out a round's plan, each group from its server state: its inner rounds, on its own.
 
-        After each but its last a group goes on from what its members have made; the last is what the result holds.
+        After each inner round but the last a group continues from its members' aggregate; the result holds the last.
         On the wall, groups go on at the same time, and devices that will not finish set out, too.
         """
         assignments = list(step.plan.assignments) if wall_plan else step.schedule.finishing(step.plan)

@@ -63,7 +63,7 @@ def _check_counts(scenario: Scenario, source: Source) -> None:
         allowed = f"all, or at most {devices:,}, the devices of the fleet"
         raise source.error(("training", "participants"), training.participants, allowed)
     if isinstance(training.schedule, Buffered) and training.schedule.buffer > asked:
-        allowed = f"at most {asked:,}, the devices under way at a time"
+        allowed = f"at most {asked:,}, the devices in flight at a time"
         raise source.error(("training", "schedule", "buffer"), training.schedule.buffer, allowed)
     if scenario.topology.groups is not None and scenario.topology.groups > asked:
         raise source.error(

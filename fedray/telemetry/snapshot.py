@@ -61,7 +61,7 @@ class DeviceSeries:
 
 @dataclass(frozen=True)
 class Live:
-    """What changes between rounds: trainings of the round under way, done and planned, and hosts lost so far."""
+    """What changes between rounds: trainings of the current round, done and planned, and hosts lost so far."""
 
     trained: int
     planned: int

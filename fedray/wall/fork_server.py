@@ -2,7 +2,7 @@
 
     python -m fedray.wall.fork_server FILE_DESCRIPTOR
 
-For every request it forks a runner, so that several can be under way at once, and that forks the devices. Each is
+For every request it forks a runner, so that several can run at once, and that forks the devices. Each is
 there in milliseconds and shares the memory of the frozen weights. This process itself never computes and never touches
 CUDA, so that what it forks may do both.
 """

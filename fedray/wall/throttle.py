@@ -67,7 +67,7 @@ class Throttle:
         self._mark()
 
     def enforced(self) -> MeasuredPhases:
-        """What the parts have taken, the one under way until now."""
+        """Seconds of each phase, of the current one until now."""
         if len(self.marks) < 4:
             self._mark()
         ends = self.marks + [self.marks[-1]] * (4 - len(self.marks))

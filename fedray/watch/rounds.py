@@ -25,7 +25,7 @@ def round_view(
     mixes: LabelMixes,
     own_time: bool,
 ) -> RoundView:
-    """A round and its length in seconds; `losses` are None while it is under way, `links` are those of the whole fleet.
+    """A round and its length in seconds; `losses` are None while it is in progress, `links` are the whole fleet's.
 
     On their own time devices end at different moments and began before the step: all that is known is how long they
     worked and waited until it took their updates.

@@ -89,7 +89,7 @@ class RunReader:
         )
 
     def round(self, number: int) -> RoundView | None:
-        """A round device by device, complete or under way; None if there is no such round."""
+        """A round device by device, complete or in progress; None if there is no such round."""
         self._read_rounds()
         for record in self._rounds:
             if record.round == number:

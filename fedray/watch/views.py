@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class UnderWay:
-    """The round under way; `share` of its trainings are done.
+    """The current round; `share` of its trainings are done.
 
     Under the wall clock `elapsed_seconds` of it have passed, emulated, when this was told, and `dilation` wall seconds
     go by for each; both are None under the virtual clock. Large fleets show no devices before a round is complete.

@@ -115,7 +115,7 @@ BROKEN = {
     ),
     "a buffer that never fills": (
         "schema_version: 1\ntraining:\n  participants: 8\n  schedule: {kind: buffered}\n",
-        [":4: training.schedule.buffer", "given 10", "at most 8, the devices under way"],
+        [":4: training.schedule.buffer", "given 10", "at most 8, the devices in flight"],
     ),
     "more groups than devices": (
         "schema_version: 1\ntopology: {groups: 9}\ntraining: {participants: 8}\n",

@@ -138,7 +138,7 @@ def test_a_round_under_way_fills_in_and_counts_when_it_is_complete(watching, vis
     devices = [a_device(number) for number in range(8)]
     run.write_current(RoundUnderWay(4, time.time(), 30.0, 10.0, None, tuple(devices)), 8)
     page = visit(watching(run.path))
-    until(page, "document.getElementById('round-note').textContent.includes('is under way')")
+    until(page, "document.getElementById('round-note').textContent.includes('is in progress')")
     assert activities(page) == {"download": 8}
     run.write_progress(Progress(4, 2, 8, 0))  # a quarter of 10 s: all train
     until(page, "document.querySelectorAll('#fleet [data-activity=train]').length === 8")

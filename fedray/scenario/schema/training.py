@@ -73,7 +73,7 @@ class Buffered(StalenessDiscount):
     """Semi-asynchronous (FedBuff): the server steps once `buffer` updates are in; the others go on meanwhile.
 
     A round is one such step. A device starts again after the step that takes in its update.
-    `training.participants` are under way at a time. Each float moves by the mean change, discounted for staleness, of
+    `training.participants` are in flight at a time. Each float moves by the mean change, discounted for staleness, of
     the updates that hold it.
     """
 

@@ -1,4 +1,4 @@
-// Which moment of the round is shown: that of a round under way, of a replay, or one that was chosen.
+// Which moment of the round is shown: that of the current round, of a replay, or one that was chosen.
 
 const REPLAY_MILLISECONDS = 8000;
 const CATCH_UP = 0.08; // of the way to the latest news in each frame: news come in steps, time does not
@@ -7,7 +7,7 @@ export class Clock {
   constructor() {
     this.seconds = 0;
     this.length = 0;
-    this.live = null; // news of the round under way, and when they came
+    this.live = null; // news of the current round, and when they came
     this.replaying = null; // when the replay began and from which moment
     this.held = false; // whether the reader has taken it in hand: then news do not move it
   }

@@ -152,7 +152,7 @@ function showRound(view, name) {
   at("left-out").textContent = view.left_out ? `${view.left_out.toLocaleString("en")} more devices are not shown.` : "";
   at("round-note").textContent = view.complete
     ? `Round ${view.round} is complete: ${duration(view.round_seconds)} of emulated time.`
-    : `Round ${view.round} is under way: planned are ${duration(view.round_seconds)}; its moment is ` +
+    : `Round ${view.round} is in progress: planned are ${duration(view.round_seconds)}; its moment is ` +
       (underWay?.dilation ? "that of the wall clock." : "the share of its devices that are trained.");
   if (!view.devices.length && !view.complete) at("round-note").textContent += " Its devices are shown once it is complete.";
   if (view.own_time) at("round-note").textContent += " Devices are on their own time: shown are those whose updates it took.";
