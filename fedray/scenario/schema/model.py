@@ -26,7 +26,7 @@ class Model(Section):
     )
     attention: Literal["sdpa", "eager"] = Field(
         "sdpa",
-        description="sdpa: fused where the architecture supports it; eager: unfused, more memory, allows 2-bit activations.",
+        description="sdpa: fused where supported; eager: unfused, more memory, allows 2-bit activations.",
     )
     head: Literal["shared", "local", "frozen"] = Field(
         "shared", description="shared: trained and aggregated; local: trained, never sent; frozen: neither."
