@@ -111,7 +111,12 @@ class Schedule:
 
 
 def simulate(
-    plan: Plan, conditions: Conditions, pricing: Pricing, started: float, limits: DeviceLimits, rules: RoundTermination
+    plan: Plan,
+    conditions: Conditions,
+    pricing: Pricing,
+    started: float,
+    limits: DeviceLimits,
+    termination: RoundTermination,
 ) -> Schedule:
     """The schedule of a plan under the truth of a round that starts at `started` emulated seconds."""
     works = [pricing.work_of(assignment) for assignment in plan.assignments]
@@ -140,7 +145,7 @@ def simulate(
     outcomes[(empty < timeline.ends) & (empty <= vanishing)] = Outcome.BATTERY_EMPTY
     outcomes[~fits] = Outcome.OUT_OF_MEMORY
     ends = np.where(fits, ends, timeline.ends)
-    round_seconds, outcomes = _ended_by(rules, devices, ends, outcomes)
+    round_seconds, outcomes = _ended_by(termination, devices, ends, outcomes)
 
     stops = np.minimum(ends, round_seconds)
     finished = outcomes == Outcome.FINISHED
@@ -181,14 +186,14 @@ def simulate(
 
 
 def _ended_by(
-    rules: RoundTermination, devices: Ints, ends: Floats, outcomes: NDArray[np.object_]
+    termination: RoundTermination, devices: Ints, ends: Floats, outcomes: NDArray[np.object_]
 ) -> tuple[float, NDArray[np.object_]]:
     """When the round ends, and the outcomes then; of updates that are in at the same time the lower id is first."""
-    known = min(float(ends.max(initial=0.0)), rules.deadline_seconds)
+    known = min(float(ends.max(initial=0.0)), termination.deadline_seconds)
     finishing = np.flatnonzero((outcomes == Outcome.FINISHED) & (ends <= known))
     first = finishing[np.lexsort((devices[finishing], ends[finishing]))]
-    if rules.wanted is not None and len(first) >= rules.wanted:
-        first = first[: rules.wanted]
+    if termination.wanted is not None and len(first) >= termination.wanted:
+        first = first[: termination.wanted]
         known = float(ends[first[-1]])
         missed = Outcome.SURPLUS
     else:

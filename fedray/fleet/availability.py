@@ -136,7 +136,7 @@ def _recorded(file: Path) -> Iterator[OnlineWindows]:
 
 
 def _between_switches(period: float, came: Floats, went: Floats) -> OnlineWindows:
-    """OnlineWindows from comings and goings; a device whose first record is a going was there from the start."""
+    """Windows from recorded switches; a device whose first switch is to offline was online from the start."""
     times = np.concatenate([came, went])
     states = np.concatenate([np.ones(len(came), np.bool_), np.zeros(len(went), np.bool_)])
     order = np.lexsort((states, times))

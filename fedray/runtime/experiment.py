@@ -108,7 +108,7 @@ class Experiment:
             self.fleet.online_until(fleet_state.seconds, devices), fleet_state.charge[devices], charging
         )
         conditions = self.fleet.conditions(round_)
-        return simulate(plan, conditions, self.pricing, fleet_state.seconds, limits, self._rules)
+        return simulate(plan, conditions, self.pricing, fleet_state.seconds, limits, self._termination)
 
     def after(self, fleet_state: FleetState, schedule: Schedule) -> FleetState:
         """The world after a round; devices that are still at work pay for it when they are done."""
@@ -120,7 +120,7 @@ class Experiment:
         return np.flatnonzero(self.examples)
 
     @property
-    def _rules(self) -> RoundTermination:
+    def _termination(self) -> RoundTermination:
         training = self.scenario.training
         policy, asked = training.policy, training.participants
         wanted = asked if policy.over_selection > 1 and asked != "all" else None

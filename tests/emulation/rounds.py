@@ -44,12 +44,12 @@ def simulate(
     leaves: tuple[float, ...] = (inf, inf, inf),
     charge: tuple[float, ...] = (inf, inf, inf),
     charging: float = 0.0,
-    rules: RoundTermination = WAIT_FOR_ALL,
+    termination: RoundTermination = WAIT_FOR_ALL,
 ) -> Schedule:
     """With every device online for ever and the server waiting for all, unless said otherwise."""
     count = len(plan.assignments)
     limits = DeviceLimits(np.array(leaves[:count]), np.array(charge[:count]), np.full(count, charging))
-    return simulate_all(plan, conditions, pricing, started, limits, rules)
+    return simulate_all(plan, conditions, pricing, started, limits, termination)
 
 
 def a_plan(*depths: int) -> Plan:

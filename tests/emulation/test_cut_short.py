@@ -159,39 +159,41 @@ def test_a_slowed_device_computes_longer_and_the_server_measures_it() -> None:
 
 def test_a_deadline_ends_the_round_and_whoever_is_late_stops_then() -> None:
     deadline = float(np.sort(CALM.end_seconds)[1])
-    schedule = simulate(PLAN, truth(), PRICING, 0.0, rules=RoundTermination(deadline))
+    schedule = simulate(PLAN, truth(), PRICING, 0.0, termination=RoundTermination(deadline))
     assert schedule.outcomes.count(Outcome.LATE) == 1
     late = schedule.outcomes.index(Outcome.LATE)
     assert late == int(CALM.end_seconds.argmax())
     assert schedule.round_seconds == deadline
     assert schedule.busy_seconds[late] == pytest.approx(deadline)
     assert schedule.wasted_seconds[late] == pytest.approx(deadline)
-    generous = simulate(PLAN, truth(), PRICING, 0.0, rules=RoundTermination(1e6))
+    generous = simulate(PLAN, truth(), PRICING, 0.0, termination=RoundTermination(1e6))
     assert generous.round_seconds == CALM.round_seconds
     assert generous.finished.all()
 
 
 def test_a_deadline_that_nobody_meets_leaves_a_round_without_updates() -> None:
-    schedule = simulate(PLAN, truth(), PRICING, 0.0, rules=RoundTermination(1e-3))
+    schedule = simulate(PLAN, truth(), PRICING, 0.0, termination=RoundTermination(1e-3))
     assert schedule.finishing(PLAN) == []
     assert schedule.round_seconds == 1e-3
     assert schedule.mean_waiting_seconds == 0
 
 
 def test_over_selection_takes_the_first_and_the_lower_id_of_equals() -> None:
-    schedule = simulate(PLAN, truth(), PRICING, 0.0, rules=RoundTermination(wanted=2))
+    schedule = simulate(PLAN, truth(), PRICING, 0.0, termination=RoundTermination(wanted=2))
     fastest = set(np.argsort(CALM.end_seconds, kind="stable")[:2].tolist())
     assert {int(device) for device in schedule.devices[schedule.finished]} == fastest
     assert schedule.outcomes.count(Outcome.SURPLUS) == 1
     assert schedule.round_seconds == pytest.approx(np.sort(CALM.end_seconds)[1])
     same = replace(truth(), flops_per_second=np.full(3, 1e6), down=LinkDirection.steady(np.full(3, 0.1), np.zeros(3)))
     same = replace(same, up=LinkDirection.steady(np.full(3, 0.05), np.zeros(3)))
-    tied = simulate(PLAN, same, PRICING, 0.0, rules=RoundTermination(wanted=2))
+    tied = simulate(PLAN, same, PRICING, 0.0, termination=RoundTermination(wanted=2))
     assert tied.outcomes == (Outcome.FINISHED, Outcome.FINISHED, Outcome.SURPLUS)
 
 
 def test_too_few_updates_for_over_selection_end_the_round_when_all_are_known() -> None:
-    schedule = simulate(PLAN, struck(vanishes_at=[0.5, 0.5, np.nan]), PRICING, 0.0, rules=RoundTermination(wanted=2))
+    schedule = simulate(
+        PLAN, struck(vanishes_at=[0.5, 0.5, np.nan]), PRICING, 0.0, termination=RoundTermination(wanted=2)
+    )
     assert schedule.outcomes.count(Outcome.FINISHED) == 1
     assert schedule.round_seconds == max(schedule.end_seconds)
 
@@ -213,7 +215,7 @@ def test_whatever_happens_the_books_balance(vanish, crash, deadline, inner_round
     )
     never = np.array([x if x > 0.6 else np.nan for x in vanish])
     conditions = struck(vanishes_at=never, crashes_at=[x if x > 0.5 else np.nan for x in crash])
-    schedule = simulate(rounds, conditions, PRICING, 0.0, rules=RoundTermination(deadline or np.inf, wanted))
+    schedule = simulate(rounds, conditions, PRICING, 0.0, termination=RoundTermination(deadline or np.inf, wanted))
     assert (schedule.busy_seconds <= schedule.round_seconds + 1e-9).all()
     assert (schedule.end_seconds <= schedule.round_seconds + 1e-9).all()
     radio = 4 * (schedule.download_seconds + schedule.upload_seconds)
