@@ -13,6 +13,7 @@ from fedray.cli.console import err, out, say
 from fedray.cli.jobs import jobs, logs, stop, submit
 from fedray.cli.reference import catalog, schema
 from fedray.cli.running import plan, run, sweep, validate
+from fedray.cli.starting import init
 from fedray.cli.tuning import tune
 from fedray.cli.watching import watch
 from fedray.errors import RunFailedError, RunInterruptedError, UserError
@@ -25,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 COMMANDS = (
+    init,
     run,
     validate,
     plan,
