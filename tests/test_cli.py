@@ -216,14 +216,16 @@ def test_a_wrong_scenario_is_refused_before_torch_and_ray_are_imported(tmp_path:
 
 def test_init_writes_a_scenario_that_plans_and_replaces_nothing(fedray, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert fedray("init", "fleet").out == "wrote fleet.yaml; next: fedray run fleet.yaml\n"
+    assert fedray("init", "fleet").out == "wrote fleet.yaml; next: fedray validate fleet.yaml, fedray run fleet.yaml\n"
     assert len(json.loads(fedray("plan", "fleet.yaml", "--json").out)["devices"]) == 12
     before = (tmp_path / "fleet.yaml").read_text()
-    again = fedray("init", "fleet")
+    again = fedray("init", "fleet.yaml")
     assert (again.code, again.err) == (2, "init: fleet.yaml exists; allowed: another name\n")
     assert (tmp_path / "fleet.yaml").read_text() == before
-    for wrong in ("a/b", "no name", ""):
-        assert fedray("init", wrong).code == 2
+    for wrong in ("a/b", "no name", "", " x ", '"q"', "..", "a\nb", "x" * 65):
+        refused = fedray("init", wrong)
+        assert (refused.code, refused.err.count("\n")) == (2, 1)
+        assert "allowed: at most 64 letters" in refused.err
     assert [path.name for path in tmp_path.iterdir()] == ["fleet.yaml"]
 
 

@@ -41,6 +41,7 @@ BROKEN = {
         ["fleet.groups.0.modes.mode", "'MAX'", "MAXN"],
     ),
     "method as text": ("schema_version: 1\nmethod: legend\n", [":2: method: given 'legend'", "{name: legend}"]),
+    "method as a list": ("schema_version: 1\nmethod: [a]\n", [":2: method", "a mapping with a name", "{name: fedit}"]),
     "key of another section": (
         "schema_version: 1\ntraining: {learning_rate: 0.1}\n",
         [":2: training.learning_rate", "a key of training.optimiser"],

@@ -13,12 +13,14 @@ from fedray.scenario.schema.task import Task
 from fedray.scenario.schema.training import Runtime, Telemetry, Training
 from fedray.scenario.schema.tuning import Tuning
 
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
 
 class Scenario(Section):
     """One experiment: `fedray run` executes it."""
 
     schema_version: Literal[1]
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] = "run"
+    name: Annotated[str, Field(pattern=NAME_PATTERN)] = "run"
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     task: Task = Task()
     model: Model = Model()
@@ -36,8 +38,9 @@ class Scenario(Section):
     @field_validator("method", mode="before")
     @classmethod
     def _a_mapping(cls, method: object) -> object:
-        if isinstance(method, str):
-            raise ValueError(f"given {method[:40]!r}; allowed: a mapping: {{name: {method[:40]}}}")
+        if not isinstance(method, dict):
+            name = method[:40] if isinstance(method, str) else "fedit"
+            raise ValueError(f"given {str(method)[:40]!r}; allowed: a mapping with a name, as in {{name: {name}}}")
         return method
 
     @property
