@@ -15,12 +15,12 @@ import urllib.request
 from pathlib import Path
 from threading import Event, Thread
 
+from fedray.experiment.dry_run import dry_run
+from fedray.experiment.experiment import Experiment, prepare
 from fedray.results import RoundRecord, RunDirectory, TrainedDeviceRecord
 from fedray.runtime.coordinator import RunStart
 from fedray.runtime.driver import execute
-from fedray.runtime.dry_run import dry_run
-from fedray.runtime.experiment import Experiment, prepare
-from fedray.runtime.round_executor import Progress
+from fedray.runtime.execution.round_executor import Progress
 from fedray.runtime.run_metrics import RunMetrics
 from fedray.scenario import load_scenario
 from fedray.telemetry import Exporter, Live

@@ -19,9 +19,9 @@ import torch
 from fedray.adapters import AdapterSpec, BackboneShape, initial_values, layout_of
 from fedray.adapters.state import as_lora
 from fedray.arrays import Values
+from fedray.experiment.experiment import Experiment, prepare
 from fedray.learning.local_trainer import LocalTrainer
 from fedray.protocol import ServerState
-from fedray.runtime.experiment import Experiment, prepare
 from fedray.scenario import load_scenario
 
 QUICKSTART = Path(__file__).parent.parent / "scenarios" / "quickstart.yaml"

@@ -25,14 +25,14 @@ import torch
 from ray.actor import ActorHandle
 
 from fedray.adapters import initial_values
+from fedray.experiment.experiment import Experiment, prepare
 from fedray.learning.adapted import AdaptedModel
 from fedray.learning.batches import draw_batches
 from fedray.learning.classifier import build, load_weights
 from fedray.learning.local_trainer import TrainingAssets
 from fedray.results import RunDirectory
 from fedray.runtime.coordinator import Coordinator
-from fedray.runtime.experiment import Experiment, prepare
-from fedray.runtime.host_pool import host_resources
+from fedray.runtime.execution.host_pool import host_resources
 from fedray.runtime.session import session
 from fedray.scenario import load_scenario
 from fedray.seeds import Purpose, generator

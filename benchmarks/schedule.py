@@ -8,8 +8,8 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
+from fedray.experiment.experiment import prepare
 from fedray.fleet import FleetState
-from fedray.runtime.experiment import prepare
 from fedray.scenario import load_scenario
 
 QUICKSTART = Path(__file__).parent.parent / "scenarios" / "quickstart.yaml"

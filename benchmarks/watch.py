@@ -15,9 +15,9 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+from fedray.experiment.dry_run import dry_run
+from fedray.experiment.experiment import prepare
 from fedray.results import RoundRecord, RunDirectory, TrainedDeviceRecord
-from fedray.runtime.dry_run import dry_run
-from fedray.runtime.experiment import prepare
 from fedray.scenario import load_scenario
 
 QUICKSTART = Path(__file__).parent.parent / "scenarios" / "quickstart.yaml"

@@ -22,6 +22,8 @@ import pytest
 
 from fedray.scenario import LoadedScenario, load_scenario
 
+pytest_plugins = ["tests.ray_session"]
+
 PROJECT = Path(__file__).resolve().parents[1]
 SCENARIOS = PROJECT / "scenarios"
 

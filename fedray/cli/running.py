@@ -21,13 +21,13 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no summary.")] = False,
 ) -> None:
     """Run a scenario, on a Ray of its own or on a cluster."""
-    from fedray.runtime.resume import open_run
+    from fedray.experiment.resume import open_run
 
     loaded, directory = open_run(scenario, settings, run_dir, resume)
     from fedray.display import RunDisplay, summary_table
-    from fedray.runtime.checks import warnings_of
+    from fedray.experiment.checks import warnings_of
+    from fedray.experiment.experiment import prepare
     from fedray.runtime.driver import execute
-    from fedray.runtime.experiment import prepare
 
     with RunDisplay(err, quiet) as display:
         experiment = prepare(loaded)
@@ -75,8 +75,8 @@ def validate(scenario: ScenarioFile, settings: Settings = [], as_json: AsJson = 
     """
     loaded = _loaded(scenario, settings)
     from fedray.display import data_tables
-    from fedray.runtime.checks import warnings_of
-    from fedray.runtime.experiment import prepare
+    from fedray.experiment.checks import warnings_of
+    from fedray.experiment.experiment import prepare
 
     experiment = prepare(loaded)
     resolved, data, warnings = experiment.scenario, experiment.data, warnings_of(experiment)
@@ -109,8 +109,8 @@ def plan(
     """Show what every device would do in a round, and its price; nothing is trained."""
     loaded = _loaded(scenario, settings)
     from fedray.display import plan_tables
-    from fedray.runtime.dry_run import dry_run
-    from fedray.runtime.experiment import prepare
+    from fedray.experiment.dry_run import dry_run
+    from fedray.experiment.experiment import prepare
 
     planned_round = dry_run(prepare(loaded), round_)
     if as_json:

@@ -14,7 +14,7 @@ from fedray.results import DeviceRecord
 from fedray.results.quantities import size
 
 if TYPE_CHECKING:
-    from fedray.runtime.dry_run import PlannedRound
+    from fedray.experiment.dry_run import PlannedRound
 
 DEVICE_ROWS = 100  # larger fleets are shown by profile only; --json has every device
 

@@ -18,10 +18,10 @@ from fedray.results.lines import round_line
 from fedray.results.quantities import duration, size
 
 if TYPE_CHECKING:  # tables of files must not wait for torch and Ray
+    from fedray.experiment.checks import ScenarioWarning
+    from fedray.experiment.experiment import Experiment
     from fedray.results import Progress
-    from fedray.runtime.checks import ScenarioWarning
     from fedray.runtime.coordinator import RunStart
-    from fedray.runtime.experiment import Experiment
 
 
 class RunDisplay:

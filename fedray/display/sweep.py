@@ -15,10 +15,10 @@ from fedray.results.lines import enforcement_words
 from fedray.results.quantities import duration, size
 
 if TYPE_CHECKING:  # tables of files must not wait for torch and Ray
+    from fedray.experiment.experiment import Experiment
     from fedray.results import Progress
     from fedray.runtime.batch import SweptRun
     from fedray.runtime.coordinator import RunStart
-    from fedray.runtime.experiment import Experiment
     from fedray.runtime.sweep import Sweep
 
 AROUND = 8  # lines of a terminal that are not rows of the table

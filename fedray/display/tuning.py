@@ -13,8 +13,8 @@ from fedray.results import RoundRecord
 from fedray.results.tuning_record import MethodRecord, TrialRecord, TuningRecord
 
 if TYPE_CHECKING:  # tables of files must not wait for torch and Ray
+    from fedray.experiment.halving import Rung, Score
     from fedray.runtime.batch import SweptRun
-    from fedray.runtime.halving import Rung, Score
     from fedray.runtime.tuning import Tuning
 
 

@@ -1,4 +1,4 @@
-"""Ray: sessions, the coordinator, hosts, jobs, checkpoints. The only package that imports ray.
+"""Ray: sessions, the coordinator, execution on hosts, jobs, checkpoints, sweeps. The only package that imports ray.
 
 Ray reads its switches when it is imported, so they are set here, before any module of this package does so. What the
 user has set is left alone.

@@ -7,15 +7,15 @@ from typing import Protocol
 
 from fedray.analysis.settings import flattened
 from fedray.errors import RunFailedError, RunInterruptedError, UserError
+from fedray.experiment.experiment import Experiment, prepare
+from fedray.experiment.matrix import Cell, as_written
+from fedray.experiment.resume import changed_key
+from fedray.experiment.task_data import TaskData
 from fedray.methods import resolved
 from fedray.results import RunDirectory, Summary
 from fedray.runtime.checkpoint import load_checkpoint
 from fedray.runtime.driver import RunCallback, execute_on
-from fedray.runtime.experiment import Experiment, prepare
-from fedray.runtime.matrix import Cell, as_written
-from fedray.runtime.resume import changed_key
 from fedray.runtime.session import Cluster
-from fedray.runtime.task_data import TaskData
 from fedray.scenario import load_scenario
 from fedray.scenario.source import show
 

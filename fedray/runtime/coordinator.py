@@ -11,6 +11,15 @@ import ray
 from fedray.adapters import as_lora, initial_values, layout_of
 from fedray.emulation import InFlightUpdates, busy_devices
 from fedray.errors import UserError
+from fedray.experiment.aggregation_schedule import aggregation_schedule
+from fedray.experiment.experiment import Experiment
+from fedray.experiment.reporting import (
+    adapter_origin,
+    device_records,
+    round_evaluation,
+    round_record,
+    under_way,
+)
 from fedray.fleet import FleetState
 from fedray.learning.adapted import AdaptedModel
 from fedray.learning.classifier import build, load_weights
@@ -26,23 +35,13 @@ from fedray.results import (
     result_digest,
     summarise,
 )
-from fedray.runtime.aggregation_schedule import aggregation_schedule
 from fedray.runtime.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from fedray.runtime.experiment import Experiment
+from fedray.runtime.execution.host_pool import HostPool, HostResources
+from fedray.runtime.execution.messages import HostConfig, trained_records
+from fedray.runtime.execution.round_executor import RoundExecutor
 from fedray.runtime.heads import LocalHeads
-from fedray.runtime.host_pool import HostPool, HostResources
-from fedray.runtime.messages import HostConfig
 from fedray.runtime.metrics_publisher import MetricsPublisher
 from fedray.runtime.phase_timer import PhaseTimer
-from fedray.runtime.reporting import (
-    adapter_origin,
-    device_records,
-    round_evaluation,
-    round_record,
-    trained_records,
-    under_way,
-)
-from fedray.runtime.round_executor import RoundExecutor
 from fedray.runtime.stopping import out_of_time
 from fedray.runtime.wallclock import WallClock
 from fedray.telemetry import Live
@@ -128,13 +127,14 @@ class Coordinator:
         schedule = self.experiment.schedule(round_, plan, fleet_state)
         step = self.aggregation.step(round_, before.state, before.in_flight, plan, schedule, fleet_state.seconds)
         wall_plan = self.wall.plan(step.plan, step.schedule) if self.wall else None
+        dilation = wall_plan.dilation if wall_plan else None
         fleet = self.experiment.fleet
         devices = device_records(fleet, step, round_)
-        self.directory.write_current(under_way(round_, fleet_state, step.schedule, devices, wall_plan), len(fleet))
+        self.directory.write_current(under_way(round_, fleet_state, step.schedule, devices, dilation), len(fleet))
         self.phase_timer.end("planning")
         result = self.executor.train(round_, step, self.method, before.heads, wall_plan)
         self.phase_timer.end("training")
-        state = self.aggregation.merged(round_, before.state, step, result)
+        state = self.aggregation.merged(round_, before.state, step, result.folds)
         heads = before.heads.replaced(result.heads) if before.heads else None
         self.phase_timer.end("aggregation")
         ended = self.experiment.after(fleet_state, step.schedule)

@@ -11,10 +11,10 @@ from ray.exceptions import RayActorError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from fedray.errors import RunFailedError, RunInterruptedError, UserError
+from fedray.experiment.experiment import Experiment
 from fedray.results import Progress, RoundRecord, RunDirectory, Status, Summary
 from fedray.runtime.coordinator import Coordinator, RunStart
-from fedray.runtime.experiment import Experiment
-from fedray.runtime.host_pool import HostResources, host_resources
+from fedray.runtime.execution.host_pool import HostResources, host_resources
 from fedray.runtime.session import Cluster, session
 from fedray.runtime.stopping import is_finished
 from fedray.runtime.wallclock import require_room

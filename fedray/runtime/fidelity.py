@@ -5,11 +5,11 @@ from pathlib import Path
 
 from fedray.analysis import Fidelity, fidelity
 from fedray.errors import RunFailedError
+from fedray.experiment.experiment import prepare
+from fedray.experiment.resume import default_folder
 from fedray.learning.calibration import Calibration, fastest_device
 from fedray.results import RunDirectory
 from fedray.runtime.driver import RunCallback, execute_on, share_of, shared_session
-from fedray.runtime.experiment import prepare
-from fedray.runtime.resume import default_folder
 from fedray.scenario import load_scenario
 from fedray.wall.process_pool import DeviceProcessPool, WorkerDiedError
 

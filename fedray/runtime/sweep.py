@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Protocol
 
 from fedray.errors import UserError
+from fedray.experiment.matrix import Matrix, build_matrix
+from fedray.experiment.resume import MAY_CHANGE, default_folder
 from fedray.results import SweepDirectory, SweepRecord
 from fedray.results.sweep_directory import SCHEMA_VERSION
 from fedray.runtime.batch import BatchCallback, BatchProgress, SweptRun, prepare_runs, require_the_same_base, run_each
 from fedray.runtime.driver import share_of, shared_session
-from fedray.runtime.matrix import Matrix, build_matrix
-from fedray.runtime.resume import MAY_CHANGE, default_folder
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import Protocol
 
+from fedray.experiment.halving import Rung, Score, edges, score, survivors
+from fedray.experiment.tuned import TunedScenario
 from fedray.results.tuning_record import MethodRecord, TrialRecord, TuningRecord, write_tuning
 from fedray.runtime.batch import BatchCallback, BatchProgress, SweptRun, run_each
 from fedray.runtime.driver import share_of, shared_session
-from fedray.runtime.halving import Rung, Score, edges, score, survivors
 from fedray.runtime.session import Cluster
-from fedray.runtime.tuned import TunedScenario
 
 FILE = "tune.json"
 

@@ -8,19 +8,9 @@ from math import ceil, prod
 from pathlib import Path
 
 from fedray.errors import UserError
-from fedray.results import RunDirectory
-from fedray.results.tuning_record import (
-    SCHEMA_VERSION,
-    MethodRecord,
-    RungRecord,
-    TrialRecord,
-    TuningRecord,
-    read_tuning,
-)
-from fedray.runtime.batch import SweptRun, prepare_runs, require_the_same_base
-from fedray.runtime.cell_names import method_name
-from fedray.runtime.halving import rungs
-from fedray.runtime.matrix import (
+from fedray.experiment.cell_names import method_name
+from fedray.experiment.halving import rungs
+from fedray.experiment.matrix import (
     Cell,
     Choice,
     Draft,
@@ -32,8 +22,18 @@ from fedray.runtime.matrix import (
     require_different_keys,
     split,
 )
-from fedray.runtime.resume import MAY_CHANGE, default_folder
-from fedray.runtime.tuned import TunedScenario, require_replaceable
+from fedray.experiment.resume import MAY_CHANGE, default_folder
+from fedray.experiment.tuned import TunedScenario, require_replaceable
+from fedray.results import RunDirectory
+from fedray.results.tuning_record import (
+    SCHEMA_VERSION,
+    MethodRecord,
+    RungRecord,
+    TrialRecord,
+    TuningRecord,
+    read_tuning,
+)
+from fedray.runtime.batch import SweptRun, prepare_runs, require_the_same_base
 from fedray.runtime.tuning import FILE, MethodTrials, Trial, Tuning
 from fedray.scenario import Scenario, load_scenario
 from fedray.scenario.source import parse_source, show

@@ -10,12 +10,12 @@ from fedray.costs import Pricing
 from fedray.costs.kernels import FLOAT
 from fedray.emulation import Schedule
 from fedray.errors import UserError
+from fedray.experiment.experiment import Experiment
 from fedray.learning.calibration import Calibration
 from fedray.protocol import Outcome, Plan
 from fedray.results import MeasuredPhases, WallClockStats
 from fedray.results.quantities import size
-from fedray.runtime.experiment import Experiment
-from fedray.runtime.host_pool import HostResources
+from fedray.runtime.execution.host_pool import HostResources
 from fedray.wall.dilation import needed_dilation
 from fedray.wall.gpu import MOST_CLIENTS, mps_is_there
 from fedray.wall.phase_targets import PhaseTargets

@@ -15,10 +15,10 @@ from urllib.parse import urlencode
 import pytest
 import yaml
 
+from fedray.experiment.experiment import Experiment, prepare
 from fedray.results import Progress, RoundRecord, RunDirectory
 from fedray.runtime.coordinator import RunStart
 from fedray.runtime.driver import execute
-from fedray.runtime.experiment import Experiment, prepare
 from fedray.scenario import load_scenario
 from fedray.telemetry import Exporter, Live, Snapshot
 from tests.dashboards.expressions import RULES

@@ -7,11 +7,11 @@ import pytest
 
 from fedray.costs import Pricing
 from fedray.errors import UserError
+from fedray.experiment.experiment import prepare
 from fedray.methods import METHODS, MethodContext
 from fedray.methods.grouping import group_divergences
 from fedray.methods.topology import Grouped, StandingGroups
 from fedray.protocol import DeviceReport, View
-from fedray.runtime.experiment import prepare
 from fedray.scenario import ScenarioError
 from fedray.scenario.schema import Topology
 from tests.shapes import shape

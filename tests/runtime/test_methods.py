@@ -7,12 +7,12 @@ import pytest
 
 from fedray.adapters import AdapterSpec
 from fedray.errors import RunInterruptedError
+from fedray.experiment.experiment import prepare
 from fedray.learning.backbone import find_backbone
 from fedray.protocol import Quantisation
 from fedray.results import RunDirectory
-from fedray.runtime.experiment import prepare
 from fedray.scenario import load_scenario
-from tests.runtime.conftest import Watching, write_board
+from tests.ray_session import Watching, write_board
 
 SLOW = pytest.mark.slow
 METHODS = [

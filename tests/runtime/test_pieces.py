@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from fedray.adapters import AdapterSpec
 from fedray.errors import RunFailedError, UserError
+from fedray.experiment.resume import open_run
 from fedray.results import RoundRecord
 from fedray.runtime.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from fedray.runtime.execution.host_pool import HostPool, HostResources, cut, host_resources
+from fedray.runtime.execution.messages import HostConfig
 from fedray.runtime.heads import LocalHeads
-from fedray.runtime.host_pool import HostPool, HostResources, cut, host_resources
-from fedray.runtime.messages import HostConfig
-from fedray.runtime.resume import open_run
 from fedray.runtime.session import session
 from fedray.runtime.stopping import is_finished
 from fedray.scenario.schema import Runtime, Stop, Training

@@ -14,15 +14,15 @@ import pytest
 from peft import PeftModel
 
 from fedray.errors import RunInterruptedError, UserError
+from fedray.experiment.experiment import prepare
 from fedray.learning.adapted import AdaptedModel
 from fedray.learning.classifier import load_classifier
 from fedray.learning.evaluation import combine, evaluate_block
 from fedray.results import RunDirectory
 from fedray.runtime.coordinator import Coordinator
-from fedray.runtime.experiment import prepare
-from fedray.runtime.host_pool import HostResources
+from fedray.runtime.execution.host_pool import HostResources
 from fedray.scenario import load_scenario
-from tests.runtime.conftest import Watching, write_board
+from tests.ray_session import Watching, write_board
 
 OTHER_SPREADS = ("hosts=2", "devices_per_host=1")
 

@@ -15,6 +15,8 @@ from rich.console import Console
 
 from fedray.display import SweepDisplay
 from fedray.errors import RunFailedError, RunInterruptedError, UserError
+from fedray.experiment.experiment import prepare
+from fedray.experiment.matrix import build_matrix
 from fedray.results import (
     Progress,
     RoundRecord,
@@ -28,11 +30,9 @@ from fedray.results import (
 from fedray.runtime import batch, driver, sweep
 from fedray.runtime.batch import SweptRun
 from fedray.runtime.checkpoint import Checkpoint, save_checkpoint
-from fedray.runtime.experiment import prepare
-from fedray.runtime.matrix import build_matrix
 from fedray.runtime.sweep import Sweep, open_sweep, run_sweep
 from tests.conftest import Result, interrupt_after_a_round
-from tests.runtime.conftest import PLAIN, Watching
+from tests.ray_session import PLAIN, Watching
 
 
 @dataclass

@@ -9,7 +9,7 @@ import pytest
 
 from fedray.errors import RunFailedError, RunInterruptedError
 from fedray.results import RunDirectory
-from tests.runtime.conftest import Watching, write_board
+from tests.ray_session import Watching, write_board
 
 TROUBLE = (
     "fleet.faults={dropout: 0.2, upload_lost: 0.1, slowdown: {share: 0.3, factor: 4.0}, "

@@ -16,19 +16,19 @@ from rich.console import Console
 
 from fedray.display import TuningDisplay, tuning_notes
 from fedray.errors import RunFailedError, RunInterruptedError, UserError
+from fedray.experiment.experiment import Experiment
+from fedray.experiment.halving import Rung, Score
 from fedray.results import RoundRecord, RunDirectory, Summary, SummaryInputs, summarise
 from fedray.results.tuning_record import TuningRecord
 from fedray.runtime import batch, tuning
 from fedray.runtime.batch import SweptRun
 from fedray.runtime.checkpoint import Checkpoint, save_checkpoint
 from fedray.runtime.driver import RunCallback
-from fedray.runtime.experiment import Experiment
-from fedray.runtime.halving import Rung, Score
 from fedray.runtime.tuning import Tuning, run_tuning
 from fedray.runtime.tuning_plan import LEARNING_RATE, TuningRequest, open_tuning
 from fedray.scenario import load_scenario
 from tests.conftest import Result
-from tests.runtime.conftest import Watching
+from tests.ray_session import Watching
 
 BEST = {"fedit": 1e-2, "legend": 1e-3}  # learning rates at which the stand-in scores best
 

@@ -12,16 +12,16 @@ import ray
 
 from fedray.adapters import initial_values, layout_of
 from fedray.errors import UserError
+from fedray.experiment.experiment import prepare
 from fedray.results import Progress, RunDirectory
 from fedray.runtime.driver import shared_session
-from fedray.runtime.experiment import prepare
-from fedray.runtime.host import Host
-from fedray.runtime.host_pool import HostResources
-from fedray.runtime.messages import Chunk, HostConfig, RoundResult
+from fedray.runtime.execution.host import Host
+from fedray.runtime.execution.host_pool import HostResources
+from fedray.runtime.execution.messages import Chunk, HostConfig, RoundResult
 from fedray.runtime.wallclock import require_room
 from fedray.scenario import load_scenario
 from fedray.wall.phase_targets import PhaseTargets
-from tests.runtime.conftest import Watching
+from tests.ray_session import Watching
 from tests.runtime.test_troubles import TROUBLE
 
 HURRY = "runtime={clock: wall, dilation: 0.05, hosts: 2}"  # no machine keeps up with that, which must not matter

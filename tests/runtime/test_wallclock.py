@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from fedray.costs.machine import MachineSpeed
+from fedray.experiment.experiment import Experiment, prepare
 from fedray.learning.calibration import Calibration
 from fedray.protocol import Outcome
 from fedray.results import MeasuredPhases
-from fedray.runtime.experiment import Experiment, prepare
 from fedray.runtime.wallclock import WallClock, WallClockPlan, really_priced
 from fedray.scenario import load_scenario
 from fedray.wall.dilation import BUSY

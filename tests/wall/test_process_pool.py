@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from fedray.adapters import AdapterSpec, initial_values, layout_of
+from fedray.experiment.experiment import prepare
 from fedray.learning.local_trainer import LocalTrainer, TrainingAssets
 from fedray.protocol import Assignment, Quantisation
-from fedray.runtime.experiment import prepare
 from fedray.scenario import load_scenario
 from fedray.wall.device import interrupted_at
 from fedray.wall.messages import Task

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fedray.experiment.halving import Rung, Score, edges, rungs, score, survivors
 from fedray.results import RoundRecord
-from fedray.runtime.halving import Rung, Score, edges, rungs, score, survivors
 
 
 def test_rungs_by_hand() -> None:

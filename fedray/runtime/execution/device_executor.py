@@ -10,7 +10,7 @@ from fedray.arrays import Values
 from fedray.learning.calibration import Calibration, calibrate
 from fedray.learning.evaluation import BlockScore
 from fedray.learning.local_trainer import LocalTrainer
-from fedray.runtime.messages import Chunk, HostConfig
+from fedray.runtime.execution.messages import Chunk, HostConfig
 from fedray.wall.messages import DeviceResult, Task
 from fedray.wall.process_pool import DeviceProcessPool, WorkerDiedError
 

@@ -7,12 +7,12 @@ import numpy as np
 
 from fedray.emulation import InFlightUpdates, busy_devices
 from fedray.errors import UserError
+from fedray.experiment.aggregation_schedule import aggregation_schedule
+from fedray.experiment.experiment import Experiment
+from fedray.experiment.reporting import device_records
 from fedray.protocol import ServerState
 from fedray.results import DeviceRecord
 from fedray.results.divergence import label_divergence
-from fedray.runtime.aggregation_schedule import aggregation_schedule
-from fedray.runtime.experiment import Experiment
-from fedray.runtime.reporting import device_records
 
 
 @dataclass(frozen=True)

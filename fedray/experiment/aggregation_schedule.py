@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from fedray.aggregation import Fold
 from fedray.aggregation.staleness import Arrival, buffered, mixed
 from fedray.emulation import InFlightUpdates, Schedule, dispatch
 from fedray.methods import Method
 from fedray.protocol import Plan, ServerState
-from fedray.runtime.messages import RoundResult
 from fedray.scenario.schema import Asynchronous, Buffered, RoundSchedule, Synchronous
 
 
@@ -40,8 +40,8 @@ class AggregationSchedule(Protocol):
         """The round in which a plan begins from a state at a time, with its schedule."""
         ...
 
-    def merged(self, round_: int, state: ServerState, step: Step, result: RoundResult) -> ServerState:
-        """The next state."""
+    def merged(self, round_: int, state: ServerState, step: Step, folds: Mapping[int, Fold]) -> ServerState:
+        """The next state, from the fold of each group."""
         ...
 
 
@@ -68,8 +68,11 @@ class SynchronousSchedule:
         groups = [group.id for group in plan.groups]
         return Step(plan, schedule, dict.fromkeys(groups, round_), dict.fromkeys(groups, state), in_flight)
 
-    def merged(self, round_: int, state: ServerState, step: Step, result: RoundResult) -> ServerState:
-        return self.method.apply(state, result.aggregate(self.method.fold()))
+    def merged(self, round_: int, state: ServerState, step: Step, folds: Mapping[int, Fold]) -> ServerState:
+        whole = self.method.fold()
+        for fold in folds.values():
+            whole.merge(fold)
+        return self.method.apply(state, whole.result())
 
 
 @dataclass(frozen=True)
@@ -99,10 +102,10 @@ class AsynchronousSchedule:
         began = {version: version + 1 for version in server_step.bases}
         return Step(server_step.plan, server_step.schedule, began, server_step.bases, left)
 
-    def merged(self, round_: int, state: ServerState, step: Step, result: RoundResult) -> ServerState:
+    def merged(self, round_: int, state: ServerState, step: Step, folds: Mapping[int, Fold]) -> ServerState:
         arrivals = [
             Arrival(step.bases[version].values, fold.result(), staleness=round_ - 1 - version)
-            for version, fold in sorted(result.folds.items())
+            for version, fold in sorted(folds.items())
         ]
         if not arrivals:
             return state

@@ -13,12 +13,12 @@ from fedray.arrays import Values
 from fedray.emulation import corrupted
 from fedray.protocol import Assignment, Selection, Update
 from fedray.results import MeasuredPhases
-from fedray.runtime.messages import Chunk, HostConfig, Rejected, RoundResult
+from fedray.runtime.execution.messages import Chunk, HostConfig, Rejected, RoundResult
 
 if TYPE_CHECKING:
     from fedray.learning.calibration import Calibration
     from fedray.learning.evaluation import BlockScore
-    from fedray.runtime.device_executor import DeviceExecutor
+    from fedray.runtime.execution.device_executor import DeviceExecutor
 
 
 class Host:
@@ -28,7 +28,9 @@ class Host:
         self.host_config = host_config
         self._executor: DeviceExecutor | None = None
         if host_config.assets is not None:
-            from fedray.runtime.device_executor import device_executor  # torch only where something is trained
+            from fedray.runtime.execution.device_executor import (
+                device_executor,  # torch only where something is trained
+            )
 
             self._executor = device_executor(host_config, "cuda" if ray.get_gpu_ids() else "cpu")
 

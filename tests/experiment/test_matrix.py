@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fedray.errors import UserError
-from fedray.runtime.cell_names import LONGEST_NAME, CellSettings, cell_names
-from fedray.runtime.matrix import build_matrix, split
+from fedray.experiment.cell_names import LONGEST_NAME, CellSettings, cell_names
+from fedray.experiment.matrix import build_matrix, split
 
 
 def names(scenario: Path, *vary: str, seeds: str | None = None, settings: Sequence[str] = ()) -> list[str]:

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import yaml
 
+from fedray.experiment.checks import warnings_of
+from fedray.experiment.experiment import Experiment, prepare
+from fedray.experiment.resume import open_run
 from fedray.results import RunDirectory
-from fedray.runtime.checks import warnings_of
-from fedray.runtime.experiment import Experiment, prepare
-from fedray.runtime.resume import open_run
 from fedray.runtime.sweep import open_sweep
 from fedray.scenario import load_scenario
-from tests.runtime.conftest import write_board
+from tests.ray_session import write_board
 
 AUTO = "task.max_length=auto"
 

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from fedray.arrays import Ints
+from fedray.experiment.accounting import account, text_lengths
 from fedray.learning.backbone import Backbone, find_backbone, find_tokenizer
 from fedray.learning.corpus import load_corpus
 from fedray.learning.evaluation import EvaluationSet, evaluation_set
@@ -14,7 +15,6 @@ from fedray.learning.partition import partition
 from fedray.learning.tokens import Tokens, choose_max_length, encode
 from fedray.learning.validation import hold_out
 from fedray.results import DataReport, Split
-from fedray.runtime.accounting import account, text_lengths
 from fedray.scenario import LoadedScenario
 
 

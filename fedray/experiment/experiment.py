@@ -15,13 +15,13 @@ from fedray.arrays import Ints
 from fedray.costs import Pricing
 from fedray.emulation import DeviceLimits, RoundTermination, Schedule, simulate
 from fedray.errors import RunFailedError, UserError
+from fedray.experiment.task_data import TaskData, read_task_data
 from fedray.fleet import Fleet, FleetState, build_fleet
 from fedray.learning.backbone import Backbone, find_backbone, find_twin
 from fedray.learning.local_trainer import TrainingAssets
 from fedray.methods import Method, MethodContext, build_method, method_section, resolved
 from fedray.protocol import Plan, View
 from fedray.results import Steps
-from fedray.runtime.task_data import TaskData, read_task_data
 from fedray.scenario import LoadedScenario, Scenario
 from fedray.scenario.schema import WITHOUT_DATA, NoData, Synchronous
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from fedray.experiment.experiment import Experiment, prepare
 from fedray.results import Progress, RoundRecord, RunDirectory, Summary
 from fedray.runtime.coordinator import RunStart
 from fedray.runtime.driver import execute
-from fedray.runtime.experiment import Experiment, prepare
 from fedray.scenario import load_scenario
 
 

@@ -8,11 +8,11 @@ import pytest
 
 from fedray.display.data import data_lines, data_tables
 from fedray.errors import UserError
+from fedray.experiment.accounting import account, text_lengths
 from fedray.learning.corpus import Corpus, Texts
 from fedray.learning.partition import Shards
 from fedray.results import DataReport, RunDirectory
 from fedray.results.data_report import DeviceCounts, ExampleCounts, LabelCount, TextLengths
-from fedray.runtime.accounting import account, text_lengths
 
 
 def texts(labels: list[int]) -> Texts:

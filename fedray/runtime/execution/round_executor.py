@@ -10,14 +10,14 @@ from typing import Any
 import ray
 
 from fedray.adapters import AdapterSpec, layout_of
+from fedray.experiment.aggregation_schedule import Step
 from fedray.learning.evaluation import Score, combine_sets, every_block
 from fedray.methods import Method
 from fedray.protocol import Assignment, ServerState
 from fedray.results import Progress
-from fedray.runtime.aggregation_schedule import Step
+from fedray.runtime.execution.host_pool import HostPool, cut
+from fedray.runtime.execution.messages import Chunk, RoundResult, combine_inner_rounds, merge_results
 from fedray.runtime.heads import LocalHeads
-from fedray.runtime.host_pool import HostPool, cut
-from fedray.runtime.messages import Chunk, RoundResult, combine_inner_rounds, merge_results
 from fedray.runtime.wallclock import WallClockPlan
 from fedray.scenario.schema import Corruption
 

@@ -6,10 +6,10 @@ from math import isfinite
 from typing import Any, Literal
 
 from fedray.adapters import AdapterSpec, BackboneShape
-from fedray.aggregation import Aggregate, Fold
+from fedray.aggregation import Fold
 from fedray.arrays import Values
 from fedray.protocol import Assignment
-from fedray.results import MeasuredPhases
+from fedray.results import DeviceRecord, MeasuredPhases, TrainedDeviceRecord
 from fedray.scenario.schema import Corruption
 from fedray.wall.phase_targets import PhaseTargets
 
@@ -71,12 +71,6 @@ class RoundResult:
     rejected: tuple[Rejected, ...]
     heads: Mapping[int, Values]
     enforced: Mapping[int, MeasuredPhases] = field(default_factory=dict)
-
-    def aggregate(self, fold: Fold) -> Aggregate:
-        """The groups' folds merged into an empty one, and its result."""
-        for mine in self.folds.values():
-            fold.merge(mine)
-        return fold.result()
 
     def loss(self, device: int) -> float | None:
         """The device's mean training loss; None if it trained nothing, or nothing finite."""
@@ -144,3 +138,14 @@ def _one_after_the_other(parts: Sequence[Mapping[int, MeasuredPhases]]) -> dict[
             )
         begins += max((mine.end_seconds for mine in part.values()), default=0.0)
     return whole
+
+
+def trained_records(devices: Sequence[DeviceRecord], result: RoundResult, round_: int) -> list[TrainedDeviceRecord]:
+    """What became of each device's part."""
+    reasons = {rejected.device: rejected.reason for rejected in result.rejected}
+    return [
+        TrainedDeviceRecord(
+            round_, device, result.loss(device.id), reasons.get(device.id), result.enforced.get(device.id)
+        )
+        for device in devices
+    ]

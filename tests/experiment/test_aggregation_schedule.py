@@ -9,16 +9,15 @@ from safetensors.numpy import load_file
 from fedray.adapters import layout_of
 from fedray.arrays import Values
 from fedray.errors import RunInterruptedError, UserError
+from fedray.experiment.aggregation_schedule import AsynchronousSchedule, Step, aggregation_schedule
+from fedray.experiment.dry_run import dry_run
+from fedray.experiment.experiment import prepare
 from fedray.protocol import Plan, ServerState, Update
 from fedray.results import RunDirectory
-from fedray.runtime.aggregation_schedule import AsynchronousSchedule, Step, aggregation_schedule
-from fedray.runtime.dry_run import dry_run
-from fedray.runtime.experiment import prepare
-from fedray.runtime.messages import RoundResult
 from fedray.scenario import load_scenario
 from fedray.scenario.schema import Asynchronous, Buffered
 from tests.methods.fleets import PRICING, build
-from tests.runtime.conftest import Watching
+from tests.ray_session import Watching
 
 BUFFERED = "training.schedule={kind: buffered, buffer: 2}"
 ASYNCHRONOUS = "training.schedule={kind: asynchronous}"
@@ -89,7 +88,7 @@ def server_step(
             folds[version].add(update, 1)
     bases = {version: ServerState(state.spec, base) for version, (base, _) in versions.items()}
     step = Step(Plan((), ()), None, {}, bases, None)  # type: ignore[arg-type]
-    return aggregation.merged(round_, state, step, RoundResult(folds, {}, {}, (), {}))
+    return aggregation.merged(round_, state, step, folds)
 
 
 @pytest.mark.parametrize("schedule", [Buffered(kind="buffered"), Asynchronous(kind="asynchronous")])

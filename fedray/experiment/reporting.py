@@ -9,6 +9,8 @@ import numpy as np
 
 from fedray import __version__
 from fedray.emulation import Schedule
+from fedray.experiment.aggregation_schedule import Step
+from fedray.experiment.experiment import Experiment
 from fedray.fleet import Fleet, FleetState
 from fedray.learning.evaluation import Score, device_accuracies
 from fedray.protocol import Outcome, Plan
@@ -19,14 +21,9 @@ from fedray.results import (
     RoundRecord,
     RoundUnderWay,
     Summary,
-    TrainedDeviceRecord,
     WallClockStats,
     summarise_devices,
 )
-from fedray.runtime.aggregation_schedule import Step
-from fedray.runtime.experiment import Experiment
-from fedray.runtime.messages import RoundResult
-from fedray.runtime.wallclock import WallClockPlan
 
 
 def device_records(fleet: Fleet, step: Step, round_: int) -> list[DeviceRecord]:
@@ -67,22 +64,10 @@ def under_way(
     fleet_state: FleetState,
     schedule: Schedule,
     devices: Sequence[DeviceRecord],
-    wall_plan: WallClockPlan | None,
+    dilation: float | None,
 ) -> RoundUnderWay:
     """A round that begins now, at an emulated time."""
-    dilation = wall_plan.dilation if wall_plan else None
     return RoundUnderWay(round_, time.time(), fleet_state.seconds, schedule.round_seconds, dilation, tuple(devices))
-
-
-def trained_records(devices: Sequence[DeviceRecord], result: RoundResult, round_: int) -> list[TrainedDeviceRecord]:
-    """What became of each device's part."""
-    reasons = {rejected.device: rejected.reason for rejected in result.rejected}
-    return [
-        TrainedDeviceRecord(
-            round_, device, result.loss(device.id), reasons.get(device.id), result.enforced.get(device.id)
-        )
-        for device in devices
-    ]
 
 
 @dataclass(frozen=True)

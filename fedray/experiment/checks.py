@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from fedray.experiment.dry_run import dry_run
+from fedray.experiment.experiment import Experiment
 from fedray.results import DataReport
-from fedray.runtime.dry_run import dry_run
-from fedray.runtime.experiment import Experiment
 from fedray.scenario.source import show
 
 MOST_CUT = 0.05  # of the texts: what `max_length: auto` cuts at most

@@ -14,8 +14,8 @@ from ray.exceptions import ObjectLostError, RayActorError
 
 from fedray.errors import RunFailedError, UserError
 from fedray.learning.calibration import Calibration
-from fedray.runtime.host import Host
-from fedray.runtime.messages import HostConfig
+from fedray.runtime.execution.host import Host
+from fedray.runtime.execution.messages import HostConfig
 from fedray.scenario.schema import Runtime
 
 MOST_WAVES = 64  # groups whose devices a host carries at the same time under the wall clock
