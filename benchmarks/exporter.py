@@ -18,7 +18,7 @@ from threading import Event, Thread
 from fedray.experiment.dry_run import dry_run
 from fedray.experiment.experiment import Experiment, prepare
 from fedray.results import RoundRecord, RunDirectory, TrainedDeviceRecord
-from fedray.runtime.coordinator import RunStart
+from fedray.runtime.coordinator_actor import RunStart
 from fedray.runtime.driver import execute
 from fedray.runtime.execution.round_executor import Progress
 from fedray.runtime.run_metrics import RunMetrics

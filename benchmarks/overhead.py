@@ -31,7 +31,7 @@ from fedray.learning.batches import draw_batches
 from fedray.learning.classifier import build, load_weights
 from fedray.learning.local_trainer import TrainingAssets
 from fedray.results import RunDirectory
-from fedray.runtime.coordinator import Coordinator
+from fedray.runtime.coordinator_actor import CoordinatorActor
 from fedray.runtime.execution.host_pool import host_resources
 from fedray.runtime.session import session
 from fedray.scenario import load_scenario
@@ -92,9 +92,9 @@ def _experiment(text: str, folder: Path) -> Experiment:
 
 def _coordinator(experiment: Experiment, folder: Path, cpus: float) -> ActorHandle:
     resources = host_resources(experiment.scenario.runtime, len(experiment.fleet), cpus, 0)
-    actor = ray.remote(num_cpus=0, concurrency_groups={"watch": 2})(Coordinator)
-    coordinator = actor.remote(experiment, RunDirectory(folder), resources)
-    ray.get(coordinator.open.remote(False))
+    actor = ray.remote(num_cpus=0, concurrency_groups={"watch": 2})(CoordinatorActor)
+    coordinator = actor.remote()
+    ray.get(coordinator.open.remote(experiment, RunDirectory(folder), resources, False))
     return coordinator
 
 

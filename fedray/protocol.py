@@ -1,8 +1,9 @@
 """What passes between server and devices in a round."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import nan
+from typing import NamedTuple
 
 from fedray.adapters import AdapterSpec, Layout
 from fedray.arrays import Flags, Floats, Ints, Values
@@ -84,11 +85,19 @@ class TripletSelection:
 LocalHook = GradientNorms | TailDecay | TripletSelection
 
 
+class Cohort(NamedTuple):
+    """Devices of one group that start from one version of the global adapter: their updates fold together."""
+
+    group: int
+    base_version: int
+
+
 @dataclass(frozen=True)
 class Assignment:
     """One device's part in a round: the adapter it holds and trains, for how long, and what its update weighs.
 
-    `hook` is what a method asks of the device beyond plain training.
+    `hook` is what a method asks of the device beyond plain training. `base_version` counts the server steps behind the
+    state that the device starts from; it is set when the device is dispatched (`Plan.dispatched_from`), not by methods.
     """
 
     device: int
@@ -98,6 +107,11 @@ class Assignment:
     weight: int
     quantisation: Quantisation | None = None
     hook: LocalHook | None = None
+    base_version: int = 0
+
+    @property
+    def cohort(self) -> Cohort:
+        return Cohort(self.group, self.base_version)
 
 
 @dataclass(frozen=True)
@@ -119,6 +133,12 @@ class Plan:
 
     assignments: tuple[Assignment, ...]
     groups: tuple[Group, ...]
+
+    def dispatched_from(self, version: int) -> "Plan":
+        """The same plan with every device starting from a version of the global adapter."""
+        if version == 0:
+            return self
+        return replace(self, assignments=tuple(replace(one, base_version=version) for one in self.assignments))
 
 
 @dataclass(frozen=True)

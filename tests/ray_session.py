@@ -8,7 +8,7 @@ import pytest
 
 from fedray.experiment.experiment import Experiment, prepare
 from fedray.results import Progress, RoundRecord, RunDirectory, Summary
-from fedray.runtime.coordinator import RunStart
+from fedray.runtime.coordinator_actor import RunStart
 from fedray.runtime.driver import execute
 from fedray.scenario import load_scenario
 

@@ -37,9 +37,19 @@ class Entry:
 
 @dataclass(frozen=True)
 class Layout:
-    """The entries of a buffer, in order and without gaps."""
+    """The entries of a buffer, in order and without gaps.
+
+    Layouts are keys of caches that are asked once per device: equal ones of a process are mostly one object, also after
+    pickling, and the hash does not visit the entries.
+    """
 
     entries: tuple[Entry, ...]
+
+    def __hash__(self) -> int:
+        return hash((len(self.entries), self.entries[-1].offset if self.entries else 0))
+
+    def __reduce__(self) -> tuple[Callable[[tuple[Entry, ...]], "Layout"], tuple[tuple[Entry, ...]]]:
+        return _interned, (self.entries,)
 
     @property
     def size(self) -> int:
@@ -60,7 +70,7 @@ class Layout:
         kept: list[Entry] = []
         for entry in filter(keep, self.entries):
             kept.append(replace(entry, offset=kept[-1].span.stop if kept else 0))
-        return Layout(tuple(kept))
+        return _interned(tuple(kept))
 
     def positions_of(self, part: "Layout") -> Ints:
         """For each float of `part`, its place in this buffer.
@@ -69,6 +79,11 @@ class Layout:
         in the sense of HetLoRA). KeyError if the part has a tensor this layout lacks.
         """
         return _positions(self, part)
+
+
+@lru_cache(maxsize=1024)
+def _interned(entries: tuple[Entry, ...]) -> Layout:
+    return Layout(entries)
 
 
 @lru_cache(maxsize=256)
@@ -106,7 +121,7 @@ def layout_of(shape: BackboneShape, spec: AdapterSpec) -> Layout:
             place(module, layer, "B", (target.out_features, rank))
     for tensor in shape.head:
         place(tensor.name, None, "head", tensor.shape)
-    return Layout(tuple(entries))
+    return _interned(tuple(entries))
 
 
 @lru_cache(maxsize=1024)

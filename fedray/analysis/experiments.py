@@ -153,13 +153,11 @@ def _memory_loss(run: RunDirectory, rounds: Sequence[RoundRecord]) -> MemoryLoss
     lost = sum(record.dropped_by.get(Outcome.OUT_OF_MEMORY, 0) for record in rounds)
     if not lost:
         return MemoryLoss(0.0, 0)
-    finished, failed = set(), set()
-    for record in run.devices():
-        device = record.device
-        if device.finished:
-            finished.add(device.id)
-        elif not device.fits or device.outcome == Outcome.OUT_OF_MEMORY:
-            failed.add(device.id)
+    finished, failed = set[int](), set[int]()
+    for trained in run.devices():
+        devices = trained.devices
+        finished |= set(devices.id[devices.finished].tolist())
+        failed |= set(devices.id[[outcome == Outcome.OUT_OF_MEMORY for outcome in devices.outcome]].tolist())
     return MemoryLoss(lost / len(rounds), len(failed - finished))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from fedray.errors import UserError
 from fedray.protocol import Phase
-from fedray.results.records import DeviceRecord, MeasuredPhases
+from fedray.results.records import DeviceRecord, MeasuredPhases, TrainedDeviceRecord
 from fedray.results.run_directory import RunDirectory
 
 PHASES = tuple(phase.value for phase in Phase)
@@ -69,10 +69,10 @@ def fidelity(virtual: RunDirectory, wall: RunDirectory, bound: float) -> Fidelit
     if not enforced or len(computed) != len(enforced) or any(record.enforcement is None for record in enforced):
         raise UserError(f"{wall.path}: not the rounds of {virtual.path} under the wall clock")
     forced = [record.enforcement for record in enforced if record.enforcement is not None]
-    taken = {(record.round, record.device.id): record.enforced for record in wall.devices() if not record.rejected}
+    taken = {(record.round, record.device.id): record.enforced for record in _rows(wall) if not record.rejected}
     parts = [
         part
-        for record in virtual.devices()
+        for record in _rows(virtual)
         if record.device.finished and (mine := taken.get((record.round, record.device.id)))
         for part in _parts(record.device, mine)
     ]
@@ -97,6 +97,10 @@ class _Part:
     profile: str
     phase: str
     seconds: tuple[float, float]
+
+
+def _rows(run: RunDirectory) -> Iterator[TrainedDeviceRecord]:
+    return (record for trained in run.devices() for record in trained.rows())
 
 
 def _parts(device: DeviceRecord, enforced: MeasuredPhases) -> Iterator[_Part]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # tables of files must not wait for torch and Ray
     from fedray.experiment.checks import ScenarioWarning
     from fedray.experiment.experiment import Experiment
     from fedray.results import Progress
-    from fedray.runtime.coordinator import RunStart
+    from fedray.runtime.coordinator_actor import RunStart
 
 
 class RunDisplay:

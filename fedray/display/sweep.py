@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # tables of files must not wait for torch and Ray
     from fedray.experiment.experiment import Experiment
     from fedray.results import Progress
     from fedray.runtime.batch import SweptRun
-    from fedray.runtime.coordinator import RunStart
+    from fedray.runtime.coordinator_actor import RunStart
     from fedray.runtime.sweep import Sweep
 
 AROUND = 8  # lines of a terminal that are not rows of the table

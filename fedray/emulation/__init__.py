@@ -2,7 +2,7 @@
 
 from fedray.emulation.corruption import corrupted
 from fedray.emulation.energy import DeviceLimits
-from fedray.emulation.in_flight import InFlightUpdates, ServerStep, busy_devices, dispatch
+from fedray.emulation.in_flight import InFlightUpdates, ServerStep, busy_devices
 from fedray.emulation.schedule import RoundTermination, Schedule, simulate
 
 __all__ = [
@@ -13,6 +13,5 @@ __all__ = [
     "ServerStep",
     "busy_devices",
     "corrupted",
-    "dispatch",
     "simulate",
 ]

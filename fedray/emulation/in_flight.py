@@ -15,9 +15,8 @@ from fedray.protocol import Assignment, Group, Outcome, Plan, ServerState
 class InFlightUpdates:
     """Assignments in flight and when they end, in emulated seconds since the run began.
 
-    An assignment's group is the version of the global adapter that its device started from: the number of server steps
-    before it. The columns of `schedule` and `ends`, (assignments,), belong to them; the schedule's `round_seconds` are
-    meaningless here. `bases` are the server states that they started from, by version.
+    The columns of `schedule` and `ends`, (assignments,), belong to them; the schedule's `round_seconds` are meaningless
+    here. `bases` are the server states that devices started from, by `Assignment.base_version`.
     """
 
     assignments: tuple[Assignment, ...]
@@ -25,9 +24,20 @@ class InFlightUpdates:
     ends: Floats
     bases: Mapping[int, ServerState] = field(default_factory=dict)
 
-    @property
-    def versions(self) -> set[int]:
-        return {assignment.group for assignment in self.assignments}
+    @staticmethod
+    def dispatched(plan: Plan, schedule: Schedule, base: ServerState, at: float) -> "InFlightUpdates":
+        """Those of a plan whose devices start from the state `base` at time `at`."""
+        bases = {assignment.base_version: base for assignment in plan.assignments[:1]}
+        return InFlightUpdates(plan.assignments, schedule, at + schedule.end_seconds, bases)
+
+    def joined(self, fresh: "InFlightUpdates") -> "InFlightUpdates":
+        """These and those dispatched since, ascending by device id."""
+        assignments = (*self.assignments, *fresh.assignments)
+        order = np.argsort([assignment.device for assignment in assignments])
+        together = _rows(_concatenated(self.schedule, fresh.schedule), order)
+        ends = np.concatenate([self.ends, fresh.ends])[order]
+        bases = {**self.bases, **fresh.bases}
+        return InFlightUpdates(tuple(assignments[place] for place in order), together, ends, bases)
 
     def next_server_step(self, wanted: int, started: float) -> "tuple[ServerStep, InFlightUpdates | None]":
         """The next server step after `started`, and the updates still in flight after it.
@@ -45,23 +55,20 @@ class InFlightUpdates:
         resting = np.minimum(np.maximum(at - self.ends, 0.0), self.schedule.rest_lasts)
         schedule = replace(self.schedule, waiting_seconds=waiting, resting_seconds=resting, round_seconds=at - started)
         reached = self._only(done, schedule)
-        groups = (
-            Group(version, tuple(one.device for one in reached.assignments if one.group == version))
-            for version in sorted(reached.versions)
-        )
-        plan = Plan(reached.assignments, tuple(groups))
+        plan = Plan(reached.assignments, (Group(0, tuple(one.device for one in reached.assignments)),))
         left = self._only(~done, self.schedule) if not done.all() else None
         return ServerStep(plan, reached.schedule, at, reached.bases), left
 
     def _only(self, rows: Flags, schedule: Schedule) -> "InFlightUpdates":
         chosen = tuple(one for one, taken in zip(self.assignments, rows, strict=True) if taken)
-        bases = {version: base for version, base in self.bases.items() if any(one.group == version for one in chosen)}
+        started = {one.base_version for one in chosen}
+        bases = {version: base for version, base in self.bases.items() if version in started}
         return InFlightUpdates(chosen, _rows(schedule, np.flatnonzero(rows)), self.ends[rows], bases)
 
 
 @dataclass(frozen=True)
 class ServerStep:
-    """A server step: the plan of its updates, one group per version, their schedule and bases, and when it happens."""
+    """A server step: the plan of its updates, their schedule and bases, and when it happens."""
 
     plan: Plan
     schedule: Schedule
@@ -72,23 +79,6 @@ class ServerStep:
 def busy_devices(in_flight: InFlightUpdates | None) -> list[int]:
     """Devices whose updates are in flight."""
     return [assignment.device for assignment in in_flight.assignments] if in_flight else []
-
-
-def dispatch(
-    in_flight: InFlightUpdates | None, plan: Plan, schedule: Schedule, version: int, base: ServerState, at: float
-) -> InFlightUpdates:
-    """In-flight assignments plus those dispatched from `version`, whose state is `base`, at time `at`; by device id."""
-    starting = tuple(replace(assignment, group=version) for assignment in plan.assignments)
-    fresh = InFlightUpdates(starting, schedule, at + schedule.end_seconds, {version: base})
-    if in_flight is None:
-        return fresh
-    assignments = (*in_flight.assignments, *fresh.assignments)
-    order = np.argsort([assignment.device for assignment in assignments])
-    together = _rows(_concatenated(in_flight.schedule, fresh.schedule), order)
-    ends = np.concatenate([in_flight.ends, fresh.ends])[order]
-    return InFlightUpdates(
-        tuple(assignments[place] for place in order), together, ends, {**in_flight.bases, version: base}
-    )
 
 
 def _rows(schedule: Schedule, rows: Ints) -> Schedule:

@@ -1,12 +1,12 @@
 """The work of a round on its devices, and when its phases happen: downloads, computing, uploads by inner round."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from fedray.arrays import Flags, Floats, Ints
-from fedray.costs import Work
+from fedray.costs import Pricing, Work
 from fedray.fleet import Conditions
 from fedray.protocol import Plan
 
@@ -46,6 +46,44 @@ class Timeline:
 
 
 @dataclass(frozen=True)
+class PlannedWork:
+    """The works of a plan: few are distinct, many devices do the same; `kind`, (assignments,), says which."""
+
+    works: tuple[Work, ...]
+    kind: Ints
+
+    @staticmethod
+    def of(plan: Plan, pricing: Pricing) -> "PlannedWork":
+        """Priced once for all assignments that share their adapter, steps, quantisation and hook."""
+        priced: dict[tuple[int, int, int, int], Work] = {}
+        kinds: dict[int, int] = {}
+        kind = np.empty(len(plan.assignments), np.int64)
+        for place, one in enumerate(plan.assignments):
+            key = (id(one.spec), one.local_steps, id(one.quantisation), id(one.hook))
+            if key not in priced:
+                priced[key] = pricing.work_of(one)
+            kind[place] = kinds.setdefault(id(priced[key]), len(kinds))
+        works = {id(work): work for work in priced.values()}
+        return PlannedWork(tuple(works[identity] for identity in kinds), kind)
+
+    def column(self, value: Callable[[Work], float]) -> Floats:
+        """A value of every assignment's work, (assignments,)."""
+        return np.array([value(work) for work in self.works], np.float64)[self.kind]
+
+    def compute_seconds(self, devices: Ints, conditions: Conditions) -> Floats:
+        """Seconds of every work on its device, (assignments,)."""
+        seconds = np.empty(len(self.kind))
+        order = np.argsort(self.kind, kind="stable")
+        bounds = np.searchsorted(self.kind[order], np.arange(1, len(self.works)))
+        for work, alike in zip(self.works, np.split(order, bounds), strict=True):
+            mine = devices[alike]
+            seconds[alike] = work.compute_seconds(
+                conditions.flops_per_second[mine], conditions.bytes_per_second[mine], conditions.launch_seconds[mine]
+            )
+        return seconds
+
+
+@dataclass(frozen=True)
 class RoundWork:
     """What a timeline is built from: a plan's works on their devices, columns of shape (assignments,).
 
@@ -69,7 +107,7 @@ class RoundWork:
     @staticmethod
     def of(
         plan: Plan,
-        works: Sequence[Work],
+        works: PlannedWork,
         computing: Floats,
         conditions: Conditions,
         started: float,
@@ -84,8 +122,8 @@ class RoundWork:
             group=group,
             groups=len(plan.groups),
             inner_rounds=np.array([group.inner_rounds for group in plan.groups], np.int64)[group],
-            down_bytes=np.array([work.download_bytes for work in works], np.int64),
-            up_bytes=np.array([work.upload_bytes for work in works], np.int64),
+            down_bytes=works.column(lambda work: work.download_bytes).astype(np.int64),
+            up_bytes=works.column(lambda work: work.upload_bytes).astype(np.int64),
             computing=computing,
             conditions=conditions,
             started=started,

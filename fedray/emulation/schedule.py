@@ -1,6 +1,6 @@
 """One synchronous round: download, compute, upload, wait, for every device; and who does not get through."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import inf, nan
 from types import MappingProxyType
@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedray.arrays import Flags, Floats, Ints
-from fedray.costs import Pricing, Work
+from fedray.costs import Pricing
 from fedray.emulation.energy import DeviceLimits, Power, battery_empty, rest_lasts
 from fedray.emulation.event_simulator import build_timeline
-from fedray.emulation.round_work import RoundWork, Timeline
+from fedray.emulation.round_work import PlannedWork, RoundWork, Timeline
 from fedray.fleet import Conditions
 from fedray.protocol import Assignment, DeviceReport, Outcome, Plan
 from fedray.scenario.schema import Corruption
@@ -119,11 +119,11 @@ def simulate(
     termination: RoundTermination,
 ) -> Schedule:
     """The schedule of a plan under the truth of a round that starts at `started` emulated seconds."""
-    works = [pricing.work_of(assignment) for assignment in plan.assignments]
     devices = np.array([assignment.device for assignment in plan.assignments], np.int64)
-    memory, limit = np.array([work.memory_bytes for work in works]), conditions.memory_bytes[devices]
+    works = PlannedWork.of(plan, pricing)
+    memory, limit = works.column(lambda work: work.memory_bytes), conditions.memory_bytes[devices]
     round_faults = conditions.round_faults
-    slowed = _compute_seconds(works, devices, conditions) * round_faults.slowed_by[devices]
+    slowed = works.compute_seconds(devices, conditions) * round_faults.slowed_by[devices]
     lost = np.nan_to_num(round_faults.crashes_at[devices] * slowed + round_faults.reboot_seconds[devices])
 
     fits, vanishes = memory <= limit, ~np.isnan(round_faults.vanishes_at[devices])
@@ -163,7 +163,7 @@ def simulate(
         waiting_seconds=np.where(finished, np.maximum(round_seconds - (download + compute + upload), 0.0), 0.0),
         round_seconds=round_seconds,
         outcomes=tuple(outcomes),
-        layer_seconds=(slowed + lost) / np.array([work.layer_passes for work in works]),
+        layer_seconds=(slowed + lost) / works.column(lambda work: work.layer_passes),
         down_mbps=_goodput(bytes_down, download),
         up_mbps=_goodput(bytes_up, upload),
         bytes_down=bytes_down,
@@ -202,20 +202,6 @@ def _ended_by(
     after[(outcomes == Outcome.FINISHED) | (ends > known)] = missed
     after[first] = Outcome.FINISHED
     return known, after
-
-
-def _compute_seconds(works: Sequence[Work], devices: Ints, conditions: Conditions) -> Floats:
-    """Seconds of every work on its device; devices with the same work are taken together."""
-    places: dict[int, list[int]] = {}
-    for place, work in enumerate(works):
-        places.setdefault(id(work), []).append(place)
-    seconds = np.empty(len(works))
-    for alike in places.values():
-        mine = devices[alike]
-        seconds[alike] = works[alike[0]].compute_seconds(
-            conditions.flops_per_second[mine], conditions.bytes_per_second[mine], conditions.launch_seconds[mine]
-        )
-    return seconds
 
 
 def _bytes_through(round_work: RoundWork, timeline: Timeline, stops: Floats) -> tuple[Ints, Ints]:

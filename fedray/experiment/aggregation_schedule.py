@@ -6,21 +6,34 @@ from typing import Any, Protocol
 
 from fedray.aggregation import Fold
 from fedray.aggregation.staleness import Arrival, buffered, mixed
-from fedray.emulation import InFlightUpdates, Schedule, dispatch
+from fedray.emulation import InFlightUpdates, Schedule
+from fedray.fleet import FleetState
 from fedray.methods import Method
-from fedray.protocol import Plan, ServerState
+from fedray.protocol import Cohort, Plan, ServerState
 from fedray.scenario.schema import Asynchronous, Buffered, RoundSchedule, Synchronous
 
 
 @dataclass(frozen=True)
-class Step:
-    """A round as it is carried out: who is done, in which round and from which state each group started, what is under
-    way after it.
+class RoundStart:
+    """What a round starts from: the global adapter, the fleet at the time of its start, updates in flight."""
+
+    round: int
+    state: ServerState
+    fleet_state: FleetState
+    in_flight: InFlightUpdates | None
+
+
+@dataclass(frozen=True)
+class RoundStep:
+    """A round as it is carried out: the plan and schedule of the updates that it aggregates.
+
+    `bases` are the states that their devices started from, by `Assignment.base_version`; `in_flight` are the updates
+    in flight after the round.
     """
 
+    start: RoundStart
     plan: Plan
     schedule: Schedule
-    began: Mapping[int, int]
     bases: Mapping[int, ServerState]
     in_flight: InFlightUpdates | None
 
@@ -28,25 +41,17 @@ class Step:
 class AggregationSchedule(Protocol):
     """How rounds follow each other."""
 
-    def step(
-        self,
-        round_: int,
-        state: ServerState,
-        in_flight: InFlightUpdates | None,
-        plan: Plan,
-        schedule: Schedule,
-        at: float,
-    ) -> Step:
-        """The round in which a plan begins from a state at a time, with its schedule."""
+    def step(self, start: RoundStart, plan: Plan, schedule: Schedule) -> RoundStep:
+        """The round in which a plan with its schedule is dispatched."""
         ...
 
-    def merged(self, round_: int, state: ServerState, step: Step, folds: Mapping[int, Fold]) -> ServerState:
-        """The next state, from the fold of each group."""
+    def merged(self, step: RoundStep, folds: Mapping[Cohort, Fold]) -> ServerState:
+        """The next state, from the fold of each cohort."""
         ...
 
 
 def aggregation_schedule(schedule: RoundSchedule, method: Method[Any]) -> AggregationSchedule:
-    """The pace of a scenario."""
+    """The aggregation schedule of a scenario."""
     return SynchronousSchedule(method) if isinstance(schedule, Synchronous) else AsynchronousSchedule(schedule, method)
 
 
@@ -56,23 +61,14 @@ class SynchronousSchedule:
 
     method: Method[Any]
 
-    def step(
-        self,
-        round_: int,
-        state: ServerState,
-        in_flight: InFlightUpdates | None,
-        plan: Plan,
-        schedule: Schedule,
-        at: float,
-    ) -> Step:
-        groups = [group.id for group in plan.groups]
-        return Step(plan, schedule, dict.fromkeys(groups, round_), dict.fromkeys(groups, state), in_flight)
+    def step(self, start: RoundStart, plan: Plan, schedule: Schedule) -> RoundStep:
+        return RoundStep(start, plan, schedule, {start.round - 1: start.state}, start.in_flight)
 
-    def merged(self, round_: int, state: ServerState, step: Step, folds: Mapping[int, Fold]) -> ServerState:
+    def merged(self, step: RoundStep, folds: Mapping[Cohort, Fold]) -> ServerState:
         whole = self.method.fold()
         for fold in folds.values():
             whole.merge(fold)
-        return self.method.apply(state, whole.result())
+        return self.method.apply(step.start.state, whole.result())
 
 
 @dataclass(frozen=True)
@@ -86,26 +82,20 @@ class AsynchronousSchedule:
     schedule: Buffered | Asynchronous
     method: Method[Any]
 
-    def step(
-        self,
-        round_: int,
-        state: ServerState,
-        in_flight: InFlightUpdates | None,
-        plan: Plan,
-        schedule: Schedule,
-        at: float,
-    ) -> Step:
-        version = round_ - 1
-        in_flight = dispatch(in_flight, self._weighed(plan), schedule, version, state, at)
+    def step(self, start: RoundStart, plan: Plan, schedule: Schedule) -> RoundStep:
+        at = start.fleet_state.seconds
+        in_flight = InFlightUpdates.dispatched(self._weighed(plan), schedule, start.state, at)
+        if start.in_flight is not None:
+            in_flight = start.in_flight.joined(in_flight)
         wanted = self.schedule.buffer if isinstance(self.schedule, Buffered) else 1
         server_step, left = in_flight.next_server_step(wanted, at)
-        began = {version: version + 1 for version in server_step.bases}
-        return Step(server_step.plan, server_step.schedule, began, server_step.bases, left)
+        return RoundStep(start, server_step.plan, server_step.schedule, server_step.bases, left)
 
-    def merged(self, round_: int, state: ServerState, step: Step, folds: Mapping[int, Fold]) -> ServerState:
+    def merged(self, step: RoundStep, folds: Mapping[Cohort, Fold]) -> ServerState:
+        state, version = step.start.state, step.start.round - 1
         arrivals = [
-            Arrival(step.bases[version].values, fold.result(), staleness=round_ - 1 - version)
-            for version, fold in sorted(folds.items())
+            Arrival(step.bases[cohort.base_version].values, fold.result(), staleness=version - cohort.base_version)
+            for cohort, fold in sorted(folds.items(), key=lambda item: item[0])
         ]
         if not arrivals:
             return state

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from fedray.emulation import InFlightUpdates, busy_devices
+from fedray.emulation import InFlightUpdates
 from fedray.errors import UserError
-from fedray.experiment.aggregation_schedule import aggregation_schedule
 from fedray.experiment.experiment import Experiment
-from fedray.experiment.reporting import device_records
+from fedray.experiment.reporting import round_devices
+from fedray.experiment.round_step import RoundPlanner
 from fedray.protocol import ServerState
 from fedray.results import DeviceRecord
 from fedray.results.divergence import label_divergence
@@ -58,20 +58,14 @@ def dry_run(experiment: Experiment, round_: int) -> PlannedRound:
     method, fleet_state = experiment.build_method(), experiment.fleet.first_state()
     in_flight: InFlightUpdates | None = None
     state = ServerState(method.adapter(), np.zeros(0, np.float32))  # nothing is trained, so no values are looked at
-    aggregation = aggregation_schedule(experiment.scenario.training.schedule, method)
+    planner = RoundPlanner(experiment, method)
     for current in range(1, round_ + 1):
-        busy = busy_devices(in_flight)
-        fleet_state = experiment.next_start(fleet_state, busy)
-        planned = experiment.planned(method, experiment.view(current, fleet_state, busy))
-        step = aggregation.step(
-            current, state, in_flight, planned, experiment.schedule(current, planned, fleet_state), fleet_state.seconds
-        )
-        plan, schedule, in_flight = step.plan, step.schedule, step.in_flight
-        fleet_state = experiment.after(fleet_state, schedule)
+        step = planner.step(current, state, fleet_state, in_flight)
+        fleet_state, in_flight = planner.after(step), step.in_flight
         method.simulate_apply()
-        method.observe(schedule.reports({}))
-    devices = device_records(experiment.fleet, step, round_)
-    depths = {device.id: device.depth for device in devices}
+        method.observe(step.schedule.reports({}))
+    devices = round_devices(experiment.fleet, step)
+    depths = dict(zip(devices.id.tolist(), devices.depth.tolist(), strict=True))
     histograms = experiment.label_histograms
     whole = histograms.sum(axis=0)
     groups = tuple(
@@ -82,15 +76,15 @@ def dry_run(experiment: Experiment, round_: int) -> PlannedRound:
             inner_rounds=group.inner_rounds,
             label_divergence=label_divergence(histograms[list(group.devices)].sum(axis=0), whole),
         )
-        for group in plan.groups
+        for group in step.plan.groups
     )
     return PlannedRound(
         round=round_,
-        round_seconds=schedule.round_seconds,
-        mean_waiting_seconds=schedule.mean_waiting_seconds,
-        bytes_up=int(schedule.bytes_up.sum()),
-        bytes_down=int(schedule.bytes_down.sum()),
+        round_seconds=step.schedule.round_seconds,
+        mean_waiting_seconds=step.schedule.mean_waiting_seconds,
+        bytes_up=int(step.schedule.bytes_up.sum()),
+        bytes_down=int(step.schedule.bytes_down.sum()),
         groups=groups,
-        devices=tuple(devices),
+        devices=tuple(devices.rows()),
         twin=experiment.twin,
     )

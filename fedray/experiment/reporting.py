@@ -8,66 +8,67 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fedray import __version__
-from fedray.emulation import Schedule
-from fedray.experiment.aggregation_schedule import Step
+from fedray.arrays import Ints
+from fedray.experiment.aggregation_schedule import RoundStep
 from fedray.experiment.experiment import Experiment
-from fedray.fleet import Fleet, FleetState
+from fedray.fleet import Fleet
 from fedray.learning.evaluation import Score, device_accuracies
-from fedray.protocol import Outcome, Plan
+from fedray.protocol import Outcome
 from fedray.results import (
     AdapterOrigin,
     DeviceAccuracy,
-    DeviceRecord,
     RoundRecord,
     RoundUnderWay,
     Summary,
     WallClockStats,
     summarise_devices,
 )
+from fedray.results.round_devices import RoundDevices
+from fedray.results.run_directory import LARGEST_IN_LINES
 
 
-def device_records(fleet: Fleet, step: Step, round_: int) -> list[DeviceRecord]:
-    """One record per assignment, ascending by device; a power mode is that of the round in which the device began."""
-    plan, schedule = step.plan, step.schedule
-    modes = {group: fleet.modes(began) for group, began in step.began.items()}
-    waiting = schedule.waiting_seconds
+def round_devices(fleet: Fleet, step: RoundStep) -> RoundDevices:
+    """The planned and scheduled devices of a round; a power mode is that of the round in which the device began."""
+    plan, schedule, round_ = step.plan, step.schedule, step.start.round
+    assignments = plan.assignments
+    modes = {version: fleet.modes(version + 1) for version in step.bases}
     inner_rounds = {group.id: group.inner_rounds for group in plan.groups}
-    return [
-        DeviceRecord(
-            id=assignment.device,
-            profile=fleet.devices[assignment.device].profile.name,
-            mode=modes[assignment.group][assignment.device],
-            group=assignment.group,
-            depth=assignment.spec.depth,
-            ranks=assignment.spec.trained_ranks,
-            quantised_layers=len(assignment.quantisation.layers) if assignment.quantisation else 0,
-            compute_seconds=float(schedule.compute_seconds[i]),
-            download_seconds=float(schedule.download_seconds[i]),
-            upload_seconds=float(schedule.upload_seconds[i]),
-            waiting_seconds=float(waiting[i]),
-            bytes_up=int(schedule.bytes_up[i]),
-            bytes_down=int(schedule.bytes_down[i]),
-            memory_bytes=int(schedule.memory_bytes[i]),
-            memory_limit_bytes=int(schedule.memory_limit_bytes[i]),
-            joules=float(schedule.joules[i]),
-            fits=bool(schedule.fits[i]),
-            inner_rounds=inner_rounds[assignment.group],
-            outcome=schedule.outcomes[i].value,
-            staleness=round_ - step.began[assignment.group],
-        )
-        for i, assignment in enumerate(plan.assignments)
-    ]
+    ranks = {id(assignment.spec): assignment.spec.trained_ranks for assignment in assignments}
+    quantised = [assignment.quantisation for assignment in assignments]
+    return RoundDevices(
+        round=round_,
+        id=schedule.devices,
+        profile=tuple(fleet.devices[assignment.device].profile.name for assignment in assignments),
+        mode=tuple(modes[assignment.base_version][assignment.device] for assignment in assignments),
+        group=_ints([assignment.group for assignment in assignments]),
+        depth=_ints([len(assignment.spec.trained) for assignment in assignments]),
+        ranks=tuple(ranks[id(assignment.spec)] for assignment in assignments),
+        quantised_layers=_ints([len(quantisation.layers) if quantisation else 0 for quantisation in quantised]),
+        compute_seconds=schedule.compute_seconds,
+        download_seconds=schedule.download_seconds,
+        upload_seconds=schedule.upload_seconds,
+        waiting_seconds=schedule.waiting_seconds,
+        bytes_up=schedule.bytes_up,
+        bytes_down=schedule.bytes_down,
+        memory_bytes=schedule.memory_bytes.astype(np.int64),
+        memory_limit_bytes=schedule.memory_limit_bytes.astype(np.int64),
+        joules=schedule.joules,
+        fits=schedule.fits,
+        inner_rounds=_ints([inner_rounds[assignment.group] for assignment in assignments]),
+        outcome=tuple(outcome.value for outcome in schedule.outcomes),
+        staleness=round_ - 1 - _ints([assignment.base_version for assignment in assignments]),
+    )
 
 
-def under_way(
-    round_: int,
-    fleet_state: FleetState,
-    schedule: Schedule,
-    devices: Sequence[DeviceRecord],
-    dilation: float | None,
-) -> RoundUnderWay:
-    """A round that begins now, at an emulated time."""
-    return RoundUnderWay(round_, time.time(), fleet_state.seconds, schedule.round_seconds, dilation, tuple(devices))
+def _ints(column: list[int]) -> Ints:
+    return np.array(column, np.int64)
+
+
+def under_way(fleet: Fleet, step: RoundStep, devices: RoundDevices, dilation: float | None) -> RoundUnderWay:
+    """A round that begins now, at an emulated time; in large fleets without its devices."""
+    rows = tuple(devices.rows()) if len(fleet) <= LARGEST_IN_LINES else ()
+    start, seconds = step.start, step.schedule.round_seconds
+    return RoundUnderWay(start.round, time.time(), start.fleet_state.seconds, seconds, dilation, rows)
 
 
 @dataclass(frozen=True)
@@ -96,19 +97,19 @@ def round_evaluation(scores: Mapping[str, Score], experiment: Experiment) -> Rou
 
 
 def round_record(
-    round_: int,
+    step: RoundStep,
     ended: float,
-    plan: Plan,
-    schedule: Schedule,
     rejected: Sequence[int],
     evaluation: RoundEvaluation,
-    enforcement: WallClockStats | None = None,
+    enforcement: WallClockStats | None,
 ) -> RoundRecord:
     """The record of a round that ended at `ended` emulated seconds; what `rejected` devices did came to nothing."""
+    plan, schedule = step.plan, step.schedule
     refused = np.isin(schedule.devices, rejected)
-    specs = [assignment.spec for assignment in plan.assignments]
+    specs = {id(assignment.spec): assignment.spec for assignment in plan.assignments}
+    mean_ranks = {key: np.mean(spec.trained_ranks) for key, spec in specs.items()}
     return RoundRecord(
-        round=round_,
+        round=step.start.round,
         emulated_seconds=ended,
         round_seconds=schedule.round_seconds,
         mean_waiting_seconds=schedule.mean_waiting_seconds,
@@ -121,8 +122,8 @@ def round_record(
         dropped=int((~schedule.finished).sum()),
         rejected=len(rejected),
         groups=len(plan.groups),
-        mean_depth=float(np.mean([spec.depth for spec in specs])),
-        mean_rank=float(np.mean([np.mean(spec.trained_ranks) for spec in specs])),
+        mean_depth=float(np.mean([len(assignment.spec.trained) for assignment in plan.assignments])),
+        mean_rank=float(np.mean([mean_ranks[id(assignment.spec)] for assignment in plan.assignments])),
         dropped_by=dict(Counter(outcome.value for outcome in schedule.outcomes if outcome is not Outcome.FINISHED)),
         wasted_seconds=float(np.where(refused, schedule.busy_seconds, schedule.wasted_seconds).sum()),
         wasted_joules=float(np.where(refused, schedule.joules, schedule.wasted_joules).sum()),

@@ -99,9 +99,9 @@ class DeviceRecord:
     seconds and bytes are sums over the group's `inner_rounds` until the device stops; waiting is all the
     time of the round that it does nothing, and `joules` pay for it too, at idle watts. A device whose `memory_bytes`
     exceed `memory_limit_bytes` does not fit: it downloads, fails, and sends nothing. `outcome` is finished, out of
-    memory, vanished, battery empty, upload lost, late (after the deadline) or surplus (after enough others). Under a
-    buffered or asynchronous schedule `group` is the number of server steps before the device began, and `staleness`
-    that of the steps since.
+    memory, vanished, battery empty, upload lost, late (after the deadline) or surplus (after enough others).
+    `staleness` counts the server steps between the one that the device started from and this round's; 0 in synchronous
+    rounds.
     """
 
     id: int

@@ -1,7 +1,6 @@
-"""Records as lines of files and rows of tables, and back."""
+"""Lines and tables of a run's files, back into records and columns."""
 
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -11,23 +10,25 @@ import pyarrow.parquet as pq
 from pydantic import TypeAdapter
 
 from fedray.errors import UserError
-from fedray.results.records import DeviceRecord, MeasuredPhases, RoundRecord, TrainedDeviceRecord
+from fedray.results.records import RoundRecord
+from fedray.results.round_devices import TrainedDevices, round_devices, trained_devices
 
 _ROUND = TypeAdapter(RoundRecord)
 
 
-def device_row(record: TrainedDeviceRecord) -> dict[str, Any]:
-    """The keys of one line."""
-    row = {"round": record.round, **asdict(record.device), "loss": record.loss, "rejected": record.rejected}
-    return row | {"enforced": asdict(record.enforced)} if record.enforced else row
+def devices_of_lines(round_: int, lines: Sequence[Mapping[str, Any]]) -> TrainedDevices:
+    """The devices of a round from its lines of devices.jsonl.
 
-
-def trained_record(row: dict[str, Any]) -> TrainedDeviceRecord:
-    """The record of one line; TypeError or KeyError if its keys are not ours."""
-    outcome = {name: row.pop(name) for name in ("round", "loss", "rejected")}
-    if enforced := row.pop("enforced", None):
-        outcome["enforced"] = MeasuredPhases(**enforced)
-    return TrainedDeviceRecord(device=DeviceRecord(**{**row, "ranks": tuple(row["ranks"])}), **outcome)
+    Raises
+    ------
+    TypeError, ValueError, KeyError
+        if the lines are not those of a run.
+    """
+    if not lines:
+        return TrainedDevices(round_devices(round_, ()), (), (), ())
+    names = {name for line in lines for name in line} - {"enforced"}
+    columns = {name: [line[name] for line in lines] for name in names}
+    return trained_devices(round_, columns | {"enforced": [line.get("enforced") for line in lines]})
 
 
 def round_record(line: str | bytes) -> RoundRecord:
@@ -43,15 +44,10 @@ def parquet_path(run: Path, round_: int) -> Path:
     return run / "devices.parquet" / f"round-{round_:06}.parquet"
 
 
-def write_parquet(path: Path, rows: list[dict[str, Any]]) -> None:
-    path.parent.mkdir(exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(rows), path)
-
-
-def parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of one round; UserError if the file is not one of ours."""
+def devices_of_parquet(path: Path) -> TrainedDevices:
+    """The devices of a round from its parquet file; UserError if the file is not one of ours."""
     try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowInvalid):
+        columns = pq.read_table(path).to_pydict()
+        return trained_devices(int(columns["round"][0]), columns)
+    except (OSError, pa.ArrowInvalid, TypeError, ValueError, KeyError, IndexError):
         raise UserError(f"{path}: not the devices of a run") from None
-    yield from table.to_pylist()

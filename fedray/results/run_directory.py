@@ -4,11 +4,12 @@ import fcntl
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from itertools import chain, groupby
+from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
 from fedray.arrays import Ints
@@ -19,15 +20,15 @@ from fedray.results.records import (
     Progress,
     RoundRecord,
     RoundUnderWay,
-    TrainedDeviceRecord,
 )
-from fedray.results.rows import device_row, parquet_path, parquet_rows, round_record, trained_record, write_parquet
+from fedray.results.round_devices import TrainedDevices
+from fedray.results.rows import devices_of_lines, devices_of_parquet, parquet_path, round_record
 from fedray.results.summary import Summary
 
 _SUMMARY = TypeAdapter(Summary)
 _DATA = TypeAdapter(DataReport)
 
-PARQUET_ABOVE = 1000  # devices; beyond that lines of JSON are slow to write and to read
+LARGEST_IN_LINES = 1000  # devices of a fleet; beyond that lines of JSON are slow to write and to read
 
 
 @dataclass(frozen=True)
@@ -105,15 +106,15 @@ class RunDirectory:
         with (self.path / "rounds.jsonl").open("a") as file:
             file.write(json.dumps(record.as_json()) + "\n")
 
-    def append_devices(self, records: Sequence[TrainedDeviceRecord], fleet_size: int) -> None:
+    def append_devices(self, trained: TrainedDevices, fleet_size: int) -> None:
         """One line per device; above 1,000 devices a parquet file per round in the folder devices.parquet."""
-        rows = [device_row(record) for record in records]
-        if fleet_size > PARQUET_ABOVE:
-            if rows:
-                write_parquet(parquet_path(self.path, rows[0]["round"]), rows)
-            return
-        with (self.path / "devices.jsonl").open("a") as file:
-            file.writelines(json.dumps(row) + "\n" for row in rows)
+        if fleet_size <= LARGEST_IN_LINES:
+            with (self.path / "devices.jsonl").open("a") as file:
+                file.writelines(json.dumps(line) + "\n" for line in trained.lines())
+        elif len(trained.devices):
+            path = parquet_path(self.path, trained.devices.round)
+            path.parent.mkdir(exist_ok=True)
+            pq.write_table(trained.table(), path)
 
     def truncate(self, rounds: int) -> None:
         """Forget everything after a round: what was written past the last checkpoint is done again."""
@@ -132,22 +133,23 @@ class RunDirectory:
         except ValueError:
             raise UserError(f"{self.path / 'rounds.jsonl'}: not the rounds of a run") from None
 
-    def devices(self) -> Iterator[TrainedDeviceRecord]:
-        """Every device of every round, as written; UserError if there are none or they are not ours."""
+    def devices(self) -> Iterator[TrainedDevices]:
+        """The devices of every round that had any, as written; UserError if there are none or they are not ours."""
         folder = self.path / "devices.parquet"
-        parts = sorted(folder.glob("round-*.parquet"))
-        rows = chain.from_iterable(map(parquet_rows, parts)) if folder.is_dir() else self._lines("devices.jsonl")
+        if folder.is_dir():
+            yield from map(devices_of_parquet, sorted(folder.glob("round-*.parquet")))
+            return
+        by_round = groupby(self._lines("devices.jsonl"), lambda line: line["round"])
         try:
-            yield from (trained_record(row) for row in rows)
-        except (TypeError, KeyError):
+            yield from (devices_of_lines(number, list(lines)) for number, lines in by_round)
+        except (TypeError, ValueError, KeyError):
             raise UserError(f"{self.path}: its device records are not those of a run") from None
 
-    def rounds_with_devices(self) -> Iterator[tuple[RoundRecord, list[TrainedDeviceRecord]]]:
-        """Every completed round and its devices; UserError as from `rounds` and `devices`."""
-        by_round = groupby(self.devices(), lambda line: line.round)
-        lines = {number: list(mine) for number, mine in by_round}
+    def rounds_with_devices(self) -> Iterator[tuple[RoundRecord, TrainedDevices | None]]:
+        """Every completed round and its devices, None if it had none; UserError as from `rounds` and `devices`."""
+        devices = {trained.devices.round: trained for trained in self.devices()}
         for record in self.rounds():
-            yield record, lines.get(record.round, [])
+            yield record, devices.get(record.round)
 
     def labels(self) -> tuple[str, ...]:
         """The name of each label number; UserError if they are missing or not ours."""
@@ -184,10 +186,8 @@ class RunDirectory:
         except (TypeError, ValueError, KeyError):
             raise UserError(f"{self.path / 'shards.jsonl'}: not the shards of a run") from None
 
-    def write_current(self, under_way: RoundUnderWay, fleet_size: int) -> None:
-        """current.json: what people who watch see of a round before it is complete; no devices above 1,000."""
-        if fleet_size > PARQUET_ABOVE:
-            under_way = replace(under_way, devices=())
+    def write_current(self, under_way: RoundUnderWay) -> None:
+        """current.json: what people who watch see of a round before it is complete."""
         self._write("current.json", json.dumps(asdict(under_way)) + "\n")
 
     def write_progress(self, progress: Progress) -> None:

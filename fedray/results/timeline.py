@@ -47,7 +47,7 @@ def segments(devices: RoundDevices) -> dict[str, Segments]:
     A group's inner rounds are taken as equally long, each as long as its slowest device takes in the mean; what a
     device that did not finish has done is taken as one.
     """
-    _, group = np.unique(devices.groups, return_inverse=True)
+    _, group = np.unique(devices.group, return_inverse=True)
     slowest = np.zeros(group.max() + 1)
     np.maximum.at(slowest, group, np.where(devices.finished, devices.busy_seconds, 0.0))
     repeats = np.where(devices.finished, devices.inner_rounds, 1)
@@ -73,7 +73,7 @@ class Change:
 
 def timelines(devices: RoundDevices) -> list[tuple[Change, ...]]:
     """For each device its changes, ascending; what lasts no time is left out, the last lasts until the round ends."""
-    found: list[list[Change]] = [[] for _ in devices.ids]
+    found: list[list[Change]] = [[] for _ in devices.id]
     download, compute, upload = segments(devices).values()
     ends = upload.starts + upload.seconds
     for i, row in enumerate(download.rows.tolist()):
@@ -83,5 +83,5 @@ def timelines(devices: RoundDevices) -> list[tuple[Change, ...]]:
                 found[row].append(Change(float(part.starts[i]), activity))
         goes_on = i + 1 < len(ends) and download.rows[i + 1] == row
         if not (goes_on and download.starts[i + 1] <= ends[i] * (1 + ROUNDING)):  # the slowest goes on at once
-            found[row].append(Change(float(ends[i]), AFTER.get(devices.outcomes[row], Activity.WAIT)))
+            found[row].append(Change(float(ends[i]), AFTER.get(devices.outcome[row], Activity.WAIT)))
     return [tuple(changes) for changes in found]

@@ -19,7 +19,7 @@ from fedray.errors import UserError
 from fedray.protocol import ServerState
 from fedray.runtime.in_flight import in_flight_facts, in_flight_tensors, load_in_flight
 
-FORMAT = 4
+FORMAT = 5
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from fedray.errors import RunFailedError, RunInterruptedError, UserError
 from fedray.experiment.experiment import Experiment
 from fedray.results import Progress, RoundRecord, RunDirectory, Status, Summary
-from fedray.runtime.coordinator import Coordinator, RunStart
+from fedray.runtime.coordinator_actor import CoordinatorActor, RunStart
 from fedray.runtime.execution.host_pool import HostResources, host_resources
 from fedray.runtime.session import Cluster, session
 from fedray.runtime.stopping import is_finished
@@ -82,10 +82,10 @@ def execute_on(
     until: int | None = None,
 ) -> Summary:
     """`execute`, in a session that is already there and stays; no further than round `until`, if given."""
-    coordinator = _start(experiment, directory, share_of(experiment, cluster))
+    resources, coordinator = share_of(experiment, cluster), _start()
     records: list[RoundRecord] | None = None
     try:
-        start = _ask(coordinator.open.remote(resume), directory)
+        start = _ask(coordinator.open.remote(experiment, directory, resources, resume), directory)
         records = list(start.records)
         callback.started(experiment, directory, start)
         training = experiment.scenario.training
@@ -106,11 +106,11 @@ def execute_on(
         ray.kill(coordinator)
 
 
-def _start(experiment: Experiment, directory: RunDirectory, resources: HostResources) -> ActorHandle:
+def _start() -> ActorHandle:
     """The coordinator, on the node of this process: that is where the run directory is."""
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    actor = ray.remote(num_cpus=0, concurrency_groups={"watch": 2})(Coordinator)
-    return actor.options(scheduling_strategy=here).remote(experiment, directory, resources)
+    actor = ray.remote(num_cpus=0, concurrency_groups={"watch": 2})(CoordinatorActor)
+    return actor.options(scheduling_strategy=here).remote()
 
 
 def _await_round(coordinator: ActorHandle, directory: RunDirectory, callback: RunCallback) -> RoundRecord:

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fedray.arrays import Ints
+from fedray.arrays import Flags, Ints
 from fedray.errors import UserError
-from fedray.results import DeviceRecord, RoundRecord, TrainedDeviceRecord
+from fedray.results import DeviceRecord, RoundRecord
 from fedray.results.divergence import LabelMixes
-from fedray.scenario.schema import Scenario, Synchronous
+from fedray.results.round_devices import RoundDevices, TrainedDevices
+from fedray.scenario.schema import Scenario
 from fedray.telemetry import Snapshot
 from fedray.telemetry.snapshot import (
     BOUNDS,
@@ -33,14 +34,16 @@ class _ProfileTotals:
     bytes_down: int = 0
     joules: float = 0.0
 
-    def add(self, device: DeviceRecord) -> None:
-        self.bytes_up += device.bytes_up
-        self.bytes_down += device.bytes_down
-        self.joules += device.joules
-        if device.finished:
-            spent = (device.download_seconds, device.compute_seconds, device.upload_seconds, device.waiting_seconds)
-            self.counts[range(len(PHASES)), np.searchsorted(BOUNDS, spent)] += 1
-            self.seconds = [total + mine for total, mine in zip(self.seconds, spent, strict=True)]
+    def add(self, devices: RoundDevices, mine: Flags) -> None:
+        """Some devices of a round."""
+        self.bytes_up += int(devices.bytes_up[mine].sum())
+        self.bytes_down += int(devices.bytes_down[mine].sum())
+        self.joules += float(devices.joules[mine].sum())
+        done = mine & devices.finished
+        spent = (devices.download_seconds, devices.compute_seconds, devices.upload_seconds, devices.waiting_seconds)
+        for phase, seconds in enumerate(spent):
+            self.counts[phase] += np.bincount(np.searchsorted(BOUNDS, seconds[done]), minlength=len(BOUNDS) + 1)
+            self.seconds[phase] += float(seconds[done].sum())
 
     @property
     def phases(self) -> Mapping[str, Histogram]:
@@ -58,8 +61,7 @@ class RunMetrics:
         self.method: str = scenario.method["name"]
         self.rounds = scenario.training.rounds
         self.with_devices = scenario.device_count <= most
-        # devices on their own time are grouped by the version they started from, and there is no end of versions
-        self.most_groups = most if isinstance(scenario.training.schedule, Synchronous) else 0
+        self.most_groups = most
         self.mixes = LabelMixes(shards or {})
         self.profiles: defaultdict[str, _ProfileTotals] = defaultdict(_ProfileTotals)
         self.dropped: Counter[str] = Counter()
@@ -69,18 +71,23 @@ class RunMetrics:
         self.accuracy: float | None = None
         self.loss: float | None = None
         self.last: RoundRecord | None = None
-        self.lines: Sequence[TrainedDeviceRecord] = ()
+        self.devices: RoundDevices | None = None
         self.known: dict[int, DeviceSeries] = {}
 
-    def add(self, record: RoundRecord, lines: Sequence[TrainedDeviceRecord]) -> None:
+    def add(self, record: RoundRecord, trained: TrainedDevices | None) -> None:
         """Count a completed round and its devices; UserError for an outcome that no device can have."""
-        self.last, self.lines = record, lines
-        for line in lines:
-            if line.device.outcome not in OUTCOMES:
-                raise UserError(f"round {record.round}, device {line.device.id}: no outcome {line.device.outcome!r}")
-            self.profiles[line.device.profile].add(line.device)
-            if line.rejected:
-                self.rejected[line.rejected] += 1
+        self.last, self.devices = record, trained.devices if trained else None
+        if trained is not None:
+            devices = trained.devices
+            if strange := sorted(set(devices.outcome) - set(OUTCOMES)):
+                device = int(devices.id[devices.outcome.index(strange[0])])
+                raise UserError(f"round {record.round}, device {device}: no outcome {strange[0]!r}")
+            for profile, mine in _by_profile(devices).items():
+                self.profiles[profile].add(devices, mine)
+            self.rejected.update(reason for reason in trained.rejected if reason)
+            if self.with_devices:
+                rows = zip(devices.rows(), devices.mean_ranks.tolist(), trained.loss, strict=True)
+                self.known |= {device.id: _device_series(device, rank, loss) for device, rank, loss in rows}
         self.dropped.update(record.dropped_by)
         self.wasted_seconds += record.wasted_seconds
         self.wasted_joules += record.wasted_joules
@@ -89,8 +96,6 @@ class RunMetrics:
             self.overloads = (self.overloads or 0) + record.enforcement.overloads
         if record.accuracy is not None:
             self.accuracy, self.loss = record.accuracy, record.loss
-        if self.with_devices:
-            self.known |= {line.device.id: _device_series(line) for line in lines}
 
     def snapshot(self, coordinator_seconds: Mapping[str, float]) -> Snapshot:
         """Where the run stands; before the first round, too."""
@@ -123,9 +128,9 @@ class RunMetrics:
         )
 
     def _profile_series(self) -> tuple[ProfileSeries, ...]:
-        mine: defaultdict[str, list[DeviceRecord]] = defaultdict(list)
-        for line in self.lines:
-            mine[line.device.profile].append(line.device)
+        devices = self.devices
+        mine = _by_profile(devices) if devices else {}
+        ranks = devices.mean_ranks if devices else np.zeros(0)
         return tuple(
             ProfileSeries(
                 profile=profile,
@@ -133,42 +138,44 @@ class RunMetrics:
                 bytes_up=totals.bytes_up,
                 bytes_down=totals.bytes_down,
                 joules=totals.joules,
-                devices=len(mine[profile]),
-                mean_depth=sum(one.depth for one in mine[profile]) / max(len(mine[profile]), 1),
-                mean_rank=sum(_mean_rank(one) for one in mine[profile]) / max(len(mine[profile]), 1),
+                devices=int(mine[profile].sum()) if profile in mine else 0,
+                mean_depth=float(devices.depth[mine[profile]].mean()) if devices and profile in mine else 0.0,
+                mean_rank=float(ranks[mine[profile]].mean()) if profile in mine else 0.0,
             )
             for profile, totals in sorted(self.profiles.items())
         )
 
     def _group_series(self) -> tuple[GroupSeries, ...]:
-        members: defaultdict[int, list[DeviceRecord]] = defaultdict(list)
-        for line in self.lines:
-            members[line.device.group].append(line.device)
-        if len(members) > self.most_groups:
+        devices = self.devices
+        if devices is None:
             return ()
-        return tuple(
-            GroupSeries(
-                group, len(devices), devices[0].inner_rounds, self.mixes.divergence([device.id for device in devices])
-            )
-            for group, devices in sorted(members.items())
-        )
+        groups = np.unique(devices.group).tolist()
+        if len(groups) > self.most_groups:
+            return ()
+        series = []
+        for group in groups:
+            mine = devices.group == group
+            divergence = self.mixes.divergence(devices.id[mine].tolist())
+            series.append(GroupSeries(group, int(mine.sum()), int(devices.inner_rounds[mine][0]), divergence))
+        return tuple(series)
 
 
-def _device_series(line: TrainedDeviceRecord) -> DeviceSeries:
-    device = line.device
+def _by_profile(devices: RoundDevices) -> dict[str, Flags]:
+    """Which devices are of each profile, (devices,)."""
+    names = np.array(devices.profile)
+    return {str(name): names == name for name in np.unique(names)}
+
+
+def _device_series(device: DeviceRecord, mean_rank: float, loss: float | None) -> DeviceSeries:
     return DeviceSeries(
         id=device.id,
         profile=device.profile,
         outcome=device.outcome,
         depth=device.depth,
-        mean_rank=_mean_rank(device),
+        mean_rank=mean_rank,
         busy_seconds=device.download_seconds + device.compute_seconds + device.upload_seconds,
         waiting_seconds=device.waiting_seconds,
         memory_ratio=device.memory_bytes / device.memory_limit_bytes if device.memory_limit_bytes else 0.0,
         joules=device.joules,
-        loss=line.loss,
+        loss=loss,
     )
-
-
-def _mean_rank(device: DeviceRecord) -> float:
-    return sum(device.ranks) / max(len(device.ranks), 1)

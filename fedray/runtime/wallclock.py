@@ -36,10 +36,10 @@ class WallClockPlan:
         planned = self.dilation * self.round_seconds
         return min(1.0, wall_seconds / planned) if planned else 1.0
 
-    def outcome(self, enforced: Mapping[int, MeasuredPhases]) -> WallClockStats:
-        """What the round came to."""
-        longest = max((mine.end_seconds for mine in enforced.values()), default=0.0)
-        return WallClockStats(self.dilation, longest, sum(mine.overloads for mine in enforced.values()))
+    def outcome(self, enforced: Sequence[MeasuredPhases]) -> WallClockStats:
+        """The round as its devices measured it."""
+        longest = max((mine.end_seconds for mine in enforced), default=0.0)
+        return WallClockStats(self.dilation, longest, sum(mine.overloads for mine in enforced))
 
 
 class WallClock:

@@ -15,7 +15,7 @@ from fedray.learning.calibration import calibrate
 from fedray.learning.local_trainer import LocalTrainer
 from fedray.wall.dilation import SLOT
 from fedray.wall.gpu import confine
-from fedray.wall.messages import DeviceResult, EvalRequest, Task
+from fedray.wall.messages import EvalRequest, Task, TaskResult
 from fedray.wall.throttle import CutShortError, Throttle
 
 DIE_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
@@ -25,7 +25,7 @@ NOTHING = np.zeros(0, np.float32)
 def perform(pipe: Connection, trainer: LocalTrainer, torch_device: str, task: Task, dilation: float) -> None:
     """Run one round: download the adapter, train, upload; each phase takes its planned time.
 
-    Messages: in, when to begin; in, bytes; out, bytes (none if there is no update); out, the `DeviceResult`.
+    Messages: in, when to begin; in, bytes; out, bytes (none if there is no update); out, the `TaskResult`.
     """
     die_with_parent()
     if torch_device != "cpu":
@@ -56,7 +56,7 @@ def perform(pipe: Connection, trainer: LocalTrainer, torch_device: str, task: Ta
         pipe.send_bytes(b"")
     if trained is not None:
         trained = replace(trained, values=NOTHING) if sent and task.targets.gets_through else None
-    pipe.send(DeviceResult(trained, failure, throttle.enforced()))
+    pipe.send(TaskResult(trained, failure, throttle.enforced()))
 
 
 def examine(pipe: Connection, trainer: LocalTrainer, torch_device: str, request: EvalRequest) -> None:

@@ -59,8 +59,8 @@ Request = TrainRequest | EvalRequest | CalibrateRequest
 
 
 @dataclass(frozen=True)
-class DeviceResult:
-    """The result of a device's local training; `trained` is None if it was cut short or failed, `failure` says why.
+class TaskResult:
+    """The result of a task; `trained` is None if it was cut short or failed, `failure` says why.
 
     `enforced` holds the measured phases under the wall clock.
     """

@@ -13,7 +13,7 @@ from fedray.arrays import Values
 from fedray.learning.calibration import Calibration
 from fedray.learning.evaluation import BlockScore
 from fedray.learning.local_trainer import TrainingAssets
-from fedray.wall.messages import CalibrateRequest, DeviceResult, EvalRequest, Request, Task, TrainRequest, WorkerInit
+from fedray.wall.messages import CalibrateRequest, EvalRequest, Request, Task, TaskResult, TrainRequest, WorkerInit
 
 
 class WorkerDiedError(Exception):
@@ -43,10 +43,10 @@ class DeviceProcessPool:
         finally:
             greeting.close()
 
-    def train(self, tasks: Sequence[Task], dilation: float) -> list[DeviceResult]:
+    def train(self, tasks: Sequence[Task], dilation: float) -> list[TaskResult]:
         """Train all tasks at once, one device process each; they begin together."""
-        device_results: list[DeviceResult] = self._answer(TrainRequest(tasks, dilation))
-        return device_results
+        task_results: list[TaskResult] = self._answer(TrainRequest(tasks, dilation))
+        return task_results
 
     def evaluate(self, spec: AdapterSpec, values: Values, blocks: Sequence[tuple[str, int]]) -> list[BlockScore]:
         """Score blocks of held-out examples, each given as (split, number), with an adapter."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from fedray.learning.local_trainer import LocalTrainer
 from fedray.wall.device import die_with_parent, examine, measure, perform
-from fedray.wall.messages import CalibrateRequest, DeviceResult, EvalRequest, Request, TrainRequest
+from fedray.wall.messages import CalibrateRequest, EvalRequest, Request, TaskResult, TrainRequest
 
 BRIEFING = 0.05  # wall seconds between announcing the start and the start, so that every device process has received it
 FORK = multiprocessing.get_context("fork")
@@ -48,7 +48,7 @@ class RequestRunner:
             case CalibrateRequest(processes):
                 return self._answers([(measure,)] * processes)
 
-    def _train(self, request: TrainRequest) -> list[DeviceResult]:
+    def _train(self, request: TrainRequest) -> list[TaskResult]:
         with self._forked([(perform, task, request.dilation) for task in request.tasks]) as pipes:
             for pipe in pipes:
                 pipe.recv()  # ready
@@ -58,7 +58,7 @@ class RequestRunner:
             for pipe, task in zip(pipes, request.tasks, strict=True):
                 pipe.send_bytes(task.values.tobytes())
             updates: dict[Connection, bytes] = {}
-            done: dict[Connection, DeviceResult] = {}
+            done: dict[Connection, TaskResult] = {}
             while len(done) < len(pipes):
                 for pipe in self._speaking(pipes, done):
                     if pipe in updates:
@@ -105,7 +105,7 @@ class RequestRunner:
         return [pipe for pipe in pipes if pipe in ready]
 
 
-def _with_values(device_result: DeviceResult, sent: bytes) -> DeviceResult:
-    if device_result.trained is None:
-        return device_result
-    return replace(device_result, trained=replace(device_result.trained, values=np.frombuffer(sent, np.float32)))
+def _with_values(task_result: TaskResult, sent: bytes) -> TaskResult:
+    if task_result.trained is None:
+        return task_result
+    return replace(task_result, trained=replace(task_result.trained, values=np.frombuffer(sent, np.float32)))

@@ -1,14 +1,13 @@
 """A round as the page shows it: every device's timeline, and the groups."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from fedray.protocol import Outcome
 from fedray.results import DeviceRecord
 from fedray.results.divergence import LabelMixes
 from fedray.results.downsample import evenly
-from fedray.results.round_devices import RoundDevices, columns
+from fedray.results.round_devices import RoundDevices
 from fedray.results.timeline import Change, timelines
 from fedray.watch.views import DeviceView, GroupView, RoundView
 
@@ -17,35 +16,35 @@ MOST_GROUPS = 200
 
 
 def round_view(
-    number: int,
     seconds: float,
-    devices: Sequence[DeviceRecord],
-    losses: Mapping[int, float | None] | None,
+    devices: RoundDevices,
+    losses: Sequence[float | None] | None,
     links: Sequence[str],
     mixes: LabelMixes,
     own_time: bool,
 ) -> RoundView:
-    """A round and its length in seconds; `losses` are None while it is in progress, `links` are the whole fleet's.
+    """A round and its length in seconds; `losses` of the devices are None while it is in progress.
+
+    `links` are the whole fleet's.
 
     On their own time devices end at different moments and began before the step: all that is known is how long they
     worked and waited until it took their updates.
     """
-    ordered = sorted(devices, key=lambda device: device.id)
-    shown = evenly(len(ordered), MOST_DEVICES).tolist() if ordered else []
-    cols = columns(number, ordered)
-    changes = timelines(cols) if ordered else []
-    begins = seconds - cols.waiting_seconds - cols.busy_seconds if own_time else np.zeros(len(ordered))
+    shown = evenly(len(devices), MOST_DEVICES).tolist() if len(devices) else []
+    changes = timelines(devices) if len(devices) else []
+    begins = seconds - devices.waiting_seconds - devices.busy_seconds if own_time else np.zeros(len(devices))
     return RoundView(
-        round=number,
+        round=devices.round,
         complete=losses is not None,
         own_time=own_time,
         round_seconds=seconds,
         fleet=len(links),
-        left_out=len(ordered) - len(shown),
+        left_out=len(devices) - len(shown),
         devices=[
-            _device(ordered[i], changes[i], float(begins[i]), (losses or {}).get(ordered[i].id), links) for i in shown
+            _device(record, changes[i], float(begins[i]), losses[i] if losses else None, links)
+            for i, record in zip(shown, devices.rows(shown), strict=True)
         ],
-        groups=[] if own_time else _groups(cols, mixes),
+        groups=[] if own_time else _groups(devices, mixes),
     )
 
 
@@ -68,7 +67,7 @@ def _device(
         busy_seconds=device.download_seconds + device.compute_seconds + device.upload_seconds,
         waiting_seconds=device.waiting_seconds,
         joules=device.joules,
-        outcome=device.outcome if device.fits else Outcome.OUT_OF_MEMORY.value,
+        outcome=device.outcome,
         loss=loss,
         timeline=[(begins + change.seconds, change.activity.value) for change in changes],
     )
@@ -76,16 +75,16 @@ def _device(
 
 def _groups(devices: RoundDevices, mixes: LabelMixes) -> list[GroupView]:
     found = []
-    for group in np.unique(devices.groups)[:MOST_GROUPS].tolist():
-        mine = devices.groups == group
+    for group in np.unique(devices.group)[:MOST_GROUPS].tolist():
+        mine = devices.group == group
         found.append(
             GroupView(
                 id=group,
                 devices=int(mine.sum()),
                 inner_rounds=int(devices.inner_rounds[mine].max()),
-                mean_depth=float(devices.depths[mine].mean()),
+                mean_depth=float(devices.depth[mine].mean()),
                 busy_seconds=float(devices.busy_seconds[mine].max()),
-                label_divergence=mixes.divergence(devices.ids[mine].tolist()),
+                label_divergence=mixes.divergence(devices.id[mine].tolist()),
             )
         )
     return found

@@ -4,7 +4,7 @@ import json
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,11 +13,12 @@ from typing import NoReturn, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from fedray.errors import UserError
-from fedray.results import DeviceRecord, Progress, RoundRecord, RoundUnderWay, RunDirectory, TrainedDeviceRecord
+from fedray.results import Progress, RoundRecord, RoundUnderWay, RunDirectory
 from fedray.results.divergence import LabelMixes
 from fedray.results.downsample import evenly
 from fedray.results.lines import round_line
-from fedray.results.rows import parquet_path, parquet_rows, round_record, trained_record
+from fedray.results.round_devices import RoundDevices, TrainedDevices, round_devices
+from fedray.results.rows import devices_of_lines, devices_of_parquet, parquet_path, round_record
 from fedray.scenario import load_scenario
 from fedray.scenario.schema import Scenario, Synchronous
 from fedray.watch.rounds import round_view
@@ -93,23 +94,16 @@ class RunReader:
         self._read_rounds()
         for record in self._rounds:
             if record.round == number:
-                lines = list(self._devices_of(number))
-                return self._round_view(number, record.round_seconds, [line.device for line in lines], lines)
+                trained = self._devices_of(number)
+                return self._round_view(record.round_seconds, trained.devices, trained.loss)
         current = self._current()
         if current is None or current.round != number:
             return None
-        return self._round_view(number, current.round_seconds, current.devices, None)
+        return self._round_view(current.round_seconds, round_devices(number, current.devices), None)
 
-    def _round_view(
-        self,
-        number: int,
-        seconds: float,
-        devices: Sequence[DeviceRecord],
-        lines: Sequence[TrainedDeviceRecord] | None,
-    ) -> RoundView:
-        losses = None if lines is None else {line.device.id: line.loss for line in lines}
+    def _round_view(self, seconds: float, devices: RoundDevices, losses: Sequence[float | None] | None) -> RoundView:
         own_time = not isinstance(self.scenario.training.schedule, Synchronous)
-        return round_view(number, seconds, devices, losses, self.links, self._mixes, own_time)
+        return round_view(seconds, devices, losses, self.links, self._mixes, own_time)
 
     @cached_property
     def links(self) -> Sequence[str]:
@@ -137,17 +131,15 @@ class RunReader:
         except ValueError:
             raise UserError(f"{self._rounds_file.path}: not the rounds of a run") from None
 
-    def _devices_of(self, number: int) -> Iterable[TrainedDeviceRecord]:
+    def _devices_of(self, number: int) -> TrainedDevices:
         parquet = parquet_path(self.directory.path, number)
+        if parquet.is_file():
+            return devices_of_parquet(parquet)
         try:
-            if parquet.is_file():
-                return [trained_record(row) for row in parquet_rows(parquet)]
             self._read_places()
-            if number not in self._places:
-                return []
-            place = self._places[number]
+            place = self._places.get(number, _Place(0, 0))
             lines = self._devices_file.between(place.start, place.end).splitlines()
-            return [trained_record(json.loads(line, parse_constant=_no_number)) for line in lines]
+            return devices_of_lines(number, [json.loads(line, parse_constant=_no_number) for line in lines])
         except (TypeError, KeyError, ValueError):
             raise UserError(f"{self.directory.path}: its device records are not those of a run") from None
 

@@ -12,6 +12,7 @@ import numpy as np
 from fedray.analysis import Criteria
 from fedray.analysis.report import write_report
 from fedray.results import DeviceRecord, RoundRecord, RunDirectory, SummaryInputs, TrainedDeviceRecord, summarise
+from tests.trained import trained
 
 NOTHING = Criteria()
 
@@ -73,7 +74,9 @@ def a_run(
         lines = [{"device": device.id, "labels": row} for device, row in zip(devices, shards, strict=True)]
         (folder / "shards.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     for record in rounds:
-        run.append_devices([TrainedDeviceRecord(record.round, one, 0.5, None) for one in devices], len(devices))
+        run.append_devices(
+            trained([TrainedDeviceRecord(record.round, one, 0.5, None) for one in devices]), len(devices)
+        )
         run.append_round(record)
     inputs = SummaryInputs(
         "run", method, len(devices), 60.0, 3 * 10**9, "d1ge57", None, majority_accuracy=majority, twin=twin

@@ -14,6 +14,7 @@ from fedray.display import comparison_displays
 from fedray.errors import UserError
 from fedray.results import RunDirectory, SweepDirectory, SweepRecord, expand
 from tests.analysis.conftest import FEDIT, LEGEND, Run
+from tests.trained import trained
 
 T_1 = 12.706204736  # the 97.5 % quantile of t with one degree of freedom
 
@@ -203,7 +204,7 @@ def test_devices_lost_to_memory_stand_beside_every_figure(a_run: Run, fedray) ->
     run = a_run("lossy", 0.5, 0.6, lost=1)
     for round_, device, fits in ((1, 0, False), (1, 1, False), (1, 2, True), (2, 0, False), (2, 1, True)):
         lost = replace(a_device(device, fits=fits), outcome="finished" if fits else "out of memory")
-        run.append_devices([TrainedDeviceRecord(round_, lost, None, None)], 8)
+        run.append_devices(trained([TrainedDeviceRecord(round_, lost, None, None)]), 8)
     (row,) = compare([run]).rows
     assert (row.lost_to_memory.mean, row.never_finished.mean) == (1.0, 1.0)
     text = fedray("compare", run.path).out

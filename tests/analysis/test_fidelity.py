@@ -10,6 +10,7 @@ from fedray.display import fidelity_tables
 from fedray.errors import UserError
 from fedray.results import MeasuredPhases, RunDirectory, TrainedDeviceRecord, WallClockStats, summarise
 from tests.results.test_results import DEVICE, INPUTS, a_round
+from tests.trained import trained
 
 EXACT = MeasuredPhases(2.0, 1.0, 3.0, 6.0, 0, 5000)  # what DEVICE was planned to take
 
@@ -40,7 +41,7 @@ def both(
                 )
                 for device in (0, 1, 2)
             ]
-            directory.append_devices(lines, 3)
+            directory.append_devices(trained(lines), 3)
         inputs = INPUTS if directory is virtual else replace(INPUTS, result_digest=digest)
         directory.write_summary(summarise(rounds, inputs, "completed"))
     return virtual, wall

@@ -20,6 +20,7 @@ from fedray.analysis.report.style import escaped
 from fedray.errors import UserError
 from fedray.results import RunDirectory, TrainedDeviceRecord
 from tests.analysis.pages import a_device, a_round, a_run, read
+from tests.trained import trained
 
 TAGS = re.findall(
     r"\w+",
@@ -182,9 +183,13 @@ def test_what_was_written_about_devices_and_shards_is_read_back(tmp_path: Path) 
     for fleet in (8, 2000):
         run = RunDirectory(tmp_path / str(fleet))
         run.create("schema_version: 1\n")
-        run.append_devices([record, replace(record, device=a_device(5))], fleet)
-        run.append_devices([replace(record, round=2)], fleet)
-        assert list(run.devices()) == [record, replace(record, device=a_device(5)), replace(record, round=2)]
+        run.append_devices(trained([record, replace(record, device=a_device(5))]), fleet)
+        run.append_devices(trained([replace(record, round=2)]), fleet)
+        assert [row for one in run.devices() for row in one.rows()] == [
+            record,
+            replace(record, device=a_device(5)),
+            replace(record, round=2),
+        ]
         assert run.shards() is None
         (run.path / "shards.jsonl").write_text('{"device": 3, "labels": [12, 0, 5]}\n')
         assert run.shards() == {3: (12, 0, 5)}

@@ -15,6 +15,7 @@ from fedray.results import SummaryInputs, TrainedDeviceRecord, summarise
 from fedray.results.divergence import label_divergence
 from fedray.results.downsample import evenly
 from tests.analysis.pages import a_device, a_round, a_run, numbers, read, spent
+from tests.trained import trained
 
 
 def test_accuracy_is_drawn_against_time_and_bytes_with_the_round_that_reached_the_target(tmp_path: Path) -> None:
@@ -129,7 +130,7 @@ def test_heat_maps_show_every_devices_depth_rank_and_quantised_layers(tmp_path: 
     run = a_run(tmp_path / "run", devices=[a_device(0), a_device(1), a_device(2, quantised_layers=2)], rounds=[])
     for number, absent in ((1, 0), (2, None)):
         present = [a_device(i, quantised_layers=2 * (i == 2)) for i in range(3) if i != absent]
-        run.append_devices([TrainedDeviceRecord(number, one, None, None) for one in present], 3)
+        run.append_devices(trained([TrainedDeviceRecord(number, one, None, None) for one in present]), 3)
         run.append_round(a_round(number, 3))
     run.write_summary(summarise(run.rounds(), SummaryInputs("run", "legend", 3, 1.0, 1, "d", None), "completed"))
     page = read([run])

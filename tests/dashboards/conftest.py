@@ -17,7 +17,7 @@ import yaml
 
 from fedray.experiment.experiment import Experiment, prepare
 from fedray.results import Progress, RoundRecord, RunDirectory
-from fedray.runtime.coordinator import RunStart
+from fedray.runtime.coordinator_actor import RunStart
 from fedray.runtime.driver import execute
 from fedray.scenario import load_scenario
 from fedray.telemetry import Exporter, Live, Snapshot

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fedray.adapters import AdapterSpec
-from fedray.emulation.in_flight import InFlightUpdates, dispatch
+from fedray.emulation.in_flight import InFlightUpdates
 from fedray.protocol import Outcome, ServerState
 from tests.emulation.rounds import PRICING, a_plan, simulate, struck, truth
 
@@ -15,16 +15,16 @@ def in_flight(ends: list[float], round_faults: dict | None = None, version: int 
     """Three devices of one version that end at these times."""
     plan = a_plan(1, 1, 1)
     schedule = simulate(plan, struck(**round_faults) if round_faults else truth(), PRICING, 0.0)
-    made = dispatch(None, plan, schedule, version, BASE, 0.0)
+    made = InFlightUpdates.dispatched(plan.dispatched_from(version), schedule, BASE, 0.0)
     return InFlightUpdates(made.assignments, made.schedule, np.array(ends), made.bases)
 
 
 def test_updates_arrive_when_their_schedule_does_after_they_began() -> None:
     plan = a_plan(1, 1, 1)
     schedule = simulate(plan, truth(), PRICING, 100.0)
-    made = dispatch(None, plan, schedule, 7, BASE, 100.0)
+    made = InFlightUpdates.dispatched(plan.dispatched_from(7), schedule, BASE, 100.0)
     assert made.ends == pytest.approx(100 + schedule.end_seconds)
-    assert made.versions == {7}
+    assert made.bases == {7: BASE}
 
 
 def test_a_step_happens_with_enough_updates_and_the_rest_stays_in_flight() -> None:
@@ -58,20 +58,24 @@ def test_who_failed_until_then_is_done_too_and_sends_nothing() -> None:
     assert nothing.schedule.finishing(nothing.plan) == []
 
 
-def test_versions_land_together_as_groups() -> None:
+def test_versions_arrive_together_and_know_their_base() -> None:
     plan = a_plan(1, 1, 1)
     schedule = simulate(plan, truth(), PRICING, 0.0)
-    server_step, left = dispatch(None, plan, schedule, 3, BASE, 0.0).next_server_step(1, 0.0)
+    server_step, left = InFlightUpdates.dispatched(plan.dispatched_from(3), schedule, BASE, 0.0).next_server_step(
+        1, 0.0
+    )
     first = server_step.plan.assignments[0].device
     again = a_plan(1, 1, 1)
     only = type(again)(tuple(one for one in again.assignments if one.device == first), again.groups)
-    both = dispatch(left, only, simulate(only, truth(), PRICING, 50.0), 4, LATER, 50.0)
+    again_schedule = simulate(only, truth(), PRICING, 50.0)
+    both = left.joined(InFlightUpdates.dispatched(only.dispatched_from(4), again_schedule, LATER, 50.0))
     assert [one.device for one in both.assignments] == [0, 1, 2]
-    assert [one.group for one in both.assignments] == [4 if device == first else 3 for device in range(3)]
+    assert [one.base_version for one in both.assignments] == [4 if device == first else 3 for device in range(3)]
     ends = {one.device: end for one, end in zip(left.assignments, left.ends, strict=True)}
     ends[first] = 50 + simulate(only, truth(), PRICING, 50.0).end_seconds[0]
     assert both.ends.tolist() == [ends[device] for device in range(3)]
     assert both.bases == {3: BASE, 4: LATER}
     everything, none_left = both.next_server_step(3, 50.0)
     assert none_left is None
-    assert [(group.id, len(group.devices)) for group in everything.plan.groups] == [(3, 2), (4, 1)]
+    assert [(group.id, len(group.devices)) for group in everything.plan.groups] == [(0, 3)]
+    assert everything.bases == {3: BASE, 4: LATER}

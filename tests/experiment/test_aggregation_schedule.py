@@ -9,10 +9,12 @@ from safetensors.numpy import load_file
 from fedray.adapters import layout_of
 from fedray.arrays import Values
 from fedray.errors import RunInterruptedError, UserError
-from fedray.experiment.aggregation_schedule import AsynchronousSchedule, Step, aggregation_schedule
+from fedray.experiment.aggregation_schedule import AsynchronousSchedule, RoundStart, RoundStep
 from fedray.experiment.dry_run import dry_run
 from fedray.experiment.experiment import prepare
-from fedray.protocol import Plan, ServerState, Update
+from fedray.experiment.round_step import RoundPlanner
+from fedray.fleet import FleetState
+from fedray.protocol import Cohort, Plan, ServerState, Update
 from fedray.results import RunDirectory
 from fedray.scenario import load_scenario
 from fedray.scenario.schema import Asynchronous, Buffered
@@ -83,12 +85,13 @@ def server_step(
     """The state after a step in which these updates came back, by the version that their devices started from."""
     folds = {}
     for version, (_, updates) in versions.items():
-        folds[version] = aggregation.method.fold()
+        folds[Cohort(0, version)] = aggregation.method.fold()
         for update in updates:
-            folds[version].add(update, 1)
+            folds[Cohort(0, version)].add(update, 1)
     bases = {version: ServerState(state.spec, base) for version, (base, _) in versions.items()}
-    step = Step(Plan((), ()), None, {}, bases, None)  # type: ignore[arg-type]
-    return aggregation.merged(round_, state, step, folds)
+    start = RoundStart(round_, state, FleetState(0.0, np.zeros(0)), None)
+    step = RoundStep(start, Plan((), ()), None, bases, None)  # type: ignore[arg-type]
+    return aggregation.merged(step, folds)
 
 
 @pytest.mark.parametrize("schedule", [Buffered(kind="buffered"), Asynchronous(kind="asynchronous")])
@@ -150,10 +153,8 @@ def test_a_buffer_weighs_updates_alike_or_by_examples(small_scenario: Path) -> N
         schedule = f"training.schedule={{kind: buffered, buffer: 6, weights: {word}}}"
         experiment = prepare(load_scenario(small_scenario, ("method={name: fedit, rank: 4}", schedule)))
         method, fleet_state = experiment.build_method(), experiment.fleet.first_state()
-        plan = experiment.planned(method, experiment.view(1, fleet_state, []))
-        aggregation = aggregation_schedule(experiment.scenario.training.schedule, method)
         state = ServerState(method.adapter(), np.zeros(0, np.float32))
-        step = aggregation.step(1, state, None, plan, experiment.schedule(1, plan, fleet_state), fleet_state.seconds)
+        step = RoundPlanner(experiment, method).step(1, state, fleet_state, None)
         expected = experiment.examples[[one.device for one in step.plan.assignments]].tolist() if weights else [1] * 6
         assert [one.weight for one in step.plan.assignments] == expected
         assert not weights or len(set(expected)) > 1
@@ -179,21 +180,18 @@ def test_a_parameter_of_another_staleness_is_refused(schedule, said, small_scena
 def test_a_plan_shows_the_devices_of_a_server_step(small_scenario: Path) -> None:
     planned_round = dry_run(prepare(load_scenario(small_scenario, (FEDIT, BUFFERED, "training.rounds=4"))), 4)
     assert len(planned_round.devices) == 2
-    assert {group.id for group in planned_round.groups} <= {0, 1, 2, 3}
+    assert [group.id for group in planned_round.groups] == [0]
 
 
 def test_a_device_on_its_own_time_has_the_mode_in_which_it_began(small_scenario: Path) -> None:
     restless = "fleet.groups=[{profile: jetson-tx2, count: 8, modes: {kind: random, redraw_every: 1}}]"
     experiment = prepare(load_scenario(small_scenario, (FEDIT, BUFFERED, restless, "training.rounds=6")))
     planned_rounds = {round_: dry_run(experiment, round_).devices for round_ in (4, 5, 6)}
-    assert all(
-        device.staleness == round_ - 1 - device.group for round_, found in planned_rounds.items() for device in found
-    )
     devices = [device for found in planned_rounds.values() for device in found]
     assert {device.staleness for device in devices} != {0}
-    assert [device.mode for device in devices] == [
-        experiment.fleet.modes(device.group + 1)[device.id] for device in devices
-    ]
+    for round_, found in planned_rounds.items():
+        began = [experiment.fleet.modes(round_ - device.staleness)[device.id] for device in found]
+        assert [device.mode for device in found] == began
     per_layer = {(device.mode, round(device.compute_seconds / device.depth, 9)) for device in devices}
     assert len(per_layer) == len({device.mode for device in devices}) > 1  # a mode has one speed: it is the true one
 

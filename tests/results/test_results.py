@@ -21,6 +21,7 @@ from fedray.results import (
     summarise_devices,
 )
 from tests.shapes import shape
+from tests.trained import trained
 
 SUMMARY_KEYS = [
     "schema_version",
@@ -168,7 +169,7 @@ def test_the_files_have_the_keys_of_the_design(tmp_path: Path) -> None:
 def test_what_lies_past_the_checkpoint_is_forgotten(tmp_path: Path) -> None:
     directory = a_run(tmp_path / "run")
     for number in (1, 2, 3):
-        directory.append_devices([TrainedDeviceRecord(number, DEVICE, 0.5, None)], fleet_size=8)
+        directory.append_devices(trained([TrainedDeviceRecord(number, DEVICE, 0.5, None)]), fleet_size=8)
     with (directory.path / "rounds.jsonl").open("a") as file:
         file.write('{"round": 5, "emul')  # torn by a crash
     directory.truncate(2)
@@ -185,7 +186,7 @@ def test_large_fleets_write_parquet_that_others_can_read(tmp_path: Path) -> None
     directory = a_run(tmp_path / "run")
     for number in (1, 2, 3):
         records = [TrainedDeviceRecord(number, replace(DEVICE, id=i), None, None) for i in range(5)]
-        directory.append_devices(records, fleet_size=1001)
+        directory.append_devices(trained(records), fleet_size=1001)
     directory.truncate(2)
     rows = pyarrow.dataset.dataset(directory.path / "devices.parquet").to_table().to_pylist()
     assert len(rows) == 10

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fedray.results.round_devices import columns
+from fedray.results.round_devices import round_devices
 from fedray.results.timeline import segments, timelines
 from tests.analysis.pages import a_device, spent
 
@@ -17,7 +17,7 @@ def test_inner_rounds_repeat_at_the_pace_of_the_groups_slowest() -> None:
     fast = a_device(0, group=0, inner_rounds=2, **spent(1.0, 2.0, 1.0))
     slow = a_device(1, group=0, inner_rounds=2, **spent(2.0, 8.0, 2.0))
     dead = a_device(2, group=0, inner_rounds=2, fits=False, **spent(30.0, 0.0, 0.0))
-    found = segments(columns(1, [fast, slow, dead]))
+    found = segments(round_devices(1, [fast, slow, dead]))
     drawn = {
         name: list(zip(part.rows.tolist(), part.starts.tolist(), part.seconds.tolist(), strict=True))
         for name, part in found.items()
@@ -39,7 +39,7 @@ def test_segments_add_up_to_what_the_devices_spent_and_never_overlap(given_devic
         a_device(i, group=group, inner_rounds=inner[group], fits=fits, **spent(down, compute, up))
         for i, (group, down, compute, up, fits) in enumerate(given_devices)
     ]
-    found = segments(columns(1, devices))
+    found = segments(round_devices(1, devices))
     for row, device in enumerate(devices):
         starts, lengths = (
             np.concatenate([getattr(part, name)[part.rows == row] for part in found.values()])
@@ -57,7 +57,7 @@ def test_segments_add_up_to_what_the_devices_spent_and_never_overlap(given_devic
 
 
 def changes(*devices) -> list[list[tuple[float, str]]]:
-    return [[(one.seconds, one.activity.value) for one in mine] for mine in timelines(columns(1, list(devices)))]
+    return [[(one.seconds, one.activity.value) for one in mine] for mine in timelines(round_devices(1, list(devices)))]
 
 
 def test_a_device_waits_between_inner_rounds_and_the_slowest_does_not() -> None:
@@ -92,7 +92,7 @@ def test_changes_ascend_and_working_lasts_as_long_as_was_spent(given_devices, in
         a_device(i, group=group, inner_rounds=inner[group], fits=fits, **spent(down, compute, up))
         for i, (group, down, compute, up, fits) in enumerate(given_devices)
     ]
-    for device, mine in zip(devices, timelines(columns(1, devices)), strict=True):
+    for device, mine in zip(devices, timelines(round_devices(1, devices)), strict=True):
         moments = [change.seconds for change in mine]
         assert moments == sorted(moments)
         assert mine[-1].activity.value in ("wait", "out of memory")

@@ -19,7 +19,7 @@ from fedray.learning.adapted import AdaptedModel
 from fedray.learning.classifier import load_classifier
 from fedray.learning.evaluation import combine, evaluate_block
 from fedray.results import RunDirectory
-from fedray.runtime.coordinator import Coordinator
+from fedray.runtime.coordinator import open_coordinator
 from fedray.runtime.execution.host_pool import HostResources
 from fedray.scenario import load_scenario
 from tests.ray_session import Watching, write_board
@@ -268,12 +268,7 @@ def test_a_resumed_run_must_be_the_one_that_was_begun(run, small_scenario: Path,
     def reopen(*settings: str, resume: bool = True) -> None:
         """In this process: every case fails before there are hosts."""
         experiment = prepare(load_scenario(small_scenario, settings))
-        coordinator = Coordinator(experiment, directory, HostResources(1, 1.0, 0.0))
-        try:
-            coordinator.open(resume)
-        finally:
-            if "lock" in vars(coordinator):
-                os.close(coordinator.lock)  # as its process would when it ends
+        open_coordinator(experiment, directory, HostResources(1, 1.0, 0.0), resume)
 
     with pytest.raises(UserError, match="already holds something"):
         reopen(resume=False)

@@ -9,6 +9,7 @@ from fedray.protocol import Outcome
 from fedray.results import DeviceRecord, RoundRecord, TrainedDeviceRecord
 from fedray.runtime.run_metrics import RunMetrics
 from fedray.telemetry.snapshot import BOUNDS, OUTCOMES
+from tests.trained import trained
 
 
 def record(round_: int, **more: object) -> RoundRecord:
@@ -72,9 +73,9 @@ def two_rounds(scenario) -> RunMetrics:
     metrics = RunMetrics("run-1", scenario, HISTOGRAMS)
     metrics.add(
         record(1, accuracy=0.25, loss=2.0),
-        [line(1, 0, "tx2", 0.2), line(1, 1, "nx", 30.0), line(1, 2, "tx2", 99.0, outcome="late")],
+        trained([line(1, 0, "tx2", 0.2), line(1, 1, "nx", 30.0), line(1, 2, "tx2", 99.0, outcome="late")]),
     )
-    metrics.add(record(2, dropped_by={"vanished": 1}), [line(2, 0, "tx2", 2e4), line(2, 1, "nx", 1.0)])
+    metrics.add(record(2, dropped_by={"vanished": 1}), trained([line(2, 0, "tx2", 2e4), line(2, 1, "nx", 1.0)]))
     return metrics
 
 
@@ -111,12 +112,6 @@ def test_groups_are_told_with_the_divergence_of_their_labels(loaded) -> None:
     assert second.label_divergence == pytest.approx(log(3), abs=1e-4)
 
 
-def test_versions_of_devices_on_their_own_time_are_no_groups(loaded) -> None:
-    """Their number grows with the run, and so would the series."""
-    told = two_rounds(loaded("training.schedule={kind: asynchronous}")).snapshot({})
-    assert told.group_series == ()
-
-
 def test_before_the_first_round_counters_stand_at_zero(loaded) -> None:
     told = RunMetrics("run-1", loaded(), None).snapshot({})
     assert (told.round, told.emulated_seconds, told.accuracy, told.wasted_bytes) == (0, 0.0, None, 0)
@@ -124,7 +119,7 @@ def test_before_the_first_round_counters_stand_at_zero(loaded) -> None:
 
 def test_an_outcome_that_no_device_can_have_is_refused(loaded) -> None:
     with pytest.raises(UserError, match="round 1, device 0: no outcome 'eaten'"):
-        RunMetrics("run-1", loaded(), None).add(record(1), [line(1, 0, "tx2", 1.0, outcome="eaten")])
+        RunMetrics("run-1", loaded(), None).add(record(1), trained([line(1, 0, "tx2", 1.0, outcome="eaten")]))
 
 
 def test_every_outcome_of_the_emulator_has_a_number() -> None:

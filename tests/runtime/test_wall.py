@@ -81,17 +81,18 @@ def test_memory_is_measured_and_more_than_a_device_has_refuses_its_update(
                     parts=((0, 1),) * len(targets),
                     corruptions=(None,) * len(targets),
                     fold=ray.put(method.fold()),
-                    adapters={(0, first.spec): ray.put(initial_values(layout, 5))},
+                    adapters={(first.cohort, first.spec): ray.put(initial_values(layout, 5))},
                     heads=None,
                     targets=targets,
                 )
             )
 
         both, alone = result((targets, short)), result((targets,))
-    assert [one.device for one in both.rejected] == [second.device]
-    assert both.rejected[0].reason.startswith("out of memory: training took ")
-    assert both.folds[0].result().values.tobytes() == alone.folds[0].result().values.tobytes()
-    assert set(both.enforced) == {first.device, second.device}
+    assert both.rejected == [second.device]
+    assert both.devices[second.device].rejected.startswith("out of memory: training took ")
+    one, other = both.folds[first.cohort].result(), alone.folds[first.cohort].result()
+    assert one.values.tobytes() == other.values.tobytes()
+    assert all(mine.enforced for mine in both.devices.values())
     assert set(both.losses) == {first.device}
 
 

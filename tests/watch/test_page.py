@@ -13,6 +13,7 @@ import pytest
 
 from fedray.results import Progress, RoundUnderWay, RunDirectory, TrainedDeviceRecord
 from tests.analysis.pages import a_device, a_round, a_run
+from tests.trained import trained
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -136,7 +137,7 @@ def test_a_round_under_way_fills_in_and_counts_when_it_is_complete(watching, vis
     (run.path / "summary.json").unlink()
     lock = run.lock()
     devices = [a_device(number) for number in range(8)]
-    run.write_current(RoundUnderWay(4, time.time(), 30.0, 10.0, None, tuple(devices)), 8)
+    run.write_current(RoundUnderWay(4, time.time(), 30.0, 10.0, None, tuple(devices)))
     page = visit(watching(run.path))
     until(page, "document.getElementById('round-note').textContent.includes('is in progress')")
     assert activities(page) == {"download": 8}
@@ -149,7 +150,7 @@ def test_a_round_under_way_fills_in_and_counts_when_it_is_complete(watching, vis
     assert activities(page) == {"wait": 8}  # news do not move a moment that was chosen
     page.click("#latest")
     until(page, "document.querySelectorAll('#fleet [data-activity=upload]').length === 8")
-    run.append_devices([TrainedDeviceRecord(4, device, 0.25, None) for device in devices], 8)
+    run.append_devices(trained([TrainedDeviceRecord(4, device, 0.25, None) for device in devices]), 8)
     run.append_round(a_round(4, 8, 0.95))
     until(page, "document.querySelectorAll('#fleet [data-activity=wait]').length === 8")
     until(page, "document.getElementById('by-time').data[0].y.at(-1) === 0.95")

@@ -14,6 +14,7 @@ from fedray.errors import UserError
 from fedray.results import Progress, RoundUnderWay, RunDirectory, TrainedDeviceRecord
 from fedray.watch import RunIndex, RunReader
 from tests.analysis.pages import a_device, a_round, a_run
+from tests.trained import trained
 
 FLEET = """
 schema_version: 1
@@ -37,7 +38,7 @@ def running(finished: RunDirectory):
     (finished.path / "summary.json").unlink()
     lock = finished.lock()
     devices = tuple(a_device(number, quantised_layers=number % 2) for number in range(8))
-    finished.write_current(RoundUnderWay(4, time.time() - 6.0, 30.0, 12.5, None, devices), 8)
+    finished.write_current(RoundUnderWay(4, time.time() - 6.0, 30.0, 12.5, None, devices))
     finished.write_progress(Progress(4, 2, 8, 1))
     yield finished
     os.close(lock)
@@ -69,7 +70,7 @@ def test_a_run_that_goes_on_shows_its_round_under_way(running: RunDirectory) -> 
 def test_under_the_wall_clock_emulated_time_goes_by_itself(running: RunDirectory) -> None:
     """Begun 6 s ago at 2 wall seconds for each emulated one."""
     current = RoundUnderWay(4, time.time() - 6.0, 30.0, 12.5, 2.0, ())
-    running.write_current(current, 8)
+    running.write_current(current)
     assert RunReader(running.path, "run").view().under_way.elapsed_seconds == pytest.approx(3.0, abs=0.5)
 
 
@@ -87,7 +88,7 @@ def test_news_are_what_was_written_since(running: RunDirectory) -> None:
     running.write_progress(Progress(4, 3, 8, 1))
     assert reader.signature() != before
     record = a_round(4, 8, 0.95)
-    running.append_devices([TrainedDeviceRecord(4, a_device(n), 0.25, None) for n in range(8)], 8)
+    running.append_devices(trained([TrainedDeviceRecord(4, a_device(n), 0.25, None) for n in range(8)]), 8)
     running.append_round(record)
     view = reader.view()
     assert (view.rounds, view.accuracy, view.under_way) == (4, 0.95, None)

@@ -24,7 +24,7 @@ def test_the_run_that_goes_on_is_followed_and_its_boards_move(tmp_path) -> None:
     run = a_run(tmp_path / "going-on")
     lock = run.lock()
     devices = (*(a_device(number) for number in range(8)), a_device(8, fits=False, compute_seconds=0, upload_seconds=0))
-    run.write_current(RoundUnderWay(4, time.time(), 30.0, 10.0, None, devices), 9)
+    run.write_current(RoundUnderWay(4, time.time(), 30.0, 10.0, None, devices))
     run.write_progress(Progress(4, 2, 8, 0))
     run_index = RunIndex([tmp_path])
     run_index.poll()

@@ -33,7 +33,7 @@ def gantt_chart(run: ReportedRun) -> Chart:
     """The last round of a run, and the others to choose from where there are not too many."""
     rounds = run.devices if len(run.devices) <= MOST_ROUNDS else run.devices[-1:]
     views = tuple(View(f"round {one.round}", _gantt(run.record(one.round), one)) for one in rounds)
-    most = max(len(one.ids) for one in rounds)
+    most = max(len(one.id) for one in rounds)
     parts = [
         "One row per device, sorted by group, then by its end. Grey: waiting, for its group or for the round to end."
     ]
@@ -52,7 +52,7 @@ def gantt_chart(run: ReportedRun) -> Chart:
 
 
 def _gantt(record: RoundRecord, devices: RoundDevices) -> go.Figure:
-    order = np.lexsort((devices.busy_seconds, devices.groups))
+    order = np.lexsort((devices.busy_seconds, devices.group))
     order = order[evenly(len(order), MOST_ROWS)]
     unit = style.time_unit(record.round_seconds)
     ends = np.where(devices.finished, record.round_seconds, devices.busy_seconds)[order]
@@ -60,7 +60,7 @@ def _gantt(record: RoundRecord, devices: RoundDevices) -> go.Figure:
     waiting = _bars("waiting", style.GREY, np.arange(len(order)), np.zeros(len(order)), ends / unit.divisor)
     waiting.update(legendrank=WAITING_RANK, hoverinfo=None, customdata=_told(devices, order), hovertemplate=HOVER)
     traces: list[BaseTraceType] = [waiting]
-    place = np.full(len(devices.ids), -1)  # a device's row, -1 where it is not shown
+    place = np.full(len(devices.id), -1)  # a device's row, -1 where it is not shown
     place[order] = np.arange(len(order))
     for name, parts in segments(devices).items():
         shown = place[parts.rows] >= 0
@@ -78,12 +78,12 @@ def _told(devices: RoundDevices, order: Ints) -> list[list[str | int]]:
     spent = (devices.download_seconds, devices.compute_seconds, devices.upload_seconds, devices.waiting_seconds)
     return [
         [
-            int(devices.ids[i]),
-            style.escaped(devices.profiles[i]),
-            style.escaped(devices.modes[i]),
-            int(devices.groups[i]),
+            int(devices.id[i]),
+            style.escaped(devices.profile[i]),
+            style.escaped(devices.mode[i]),
+            int(devices.group[i]),
             *(f"{column[i]:.4g}" for column in spent),
-            int(devices.depths[i]),
+            int(devices.depth[i]),
             int(devices.inner_rounds[i]),
         ]
         for i in order
@@ -120,7 +120,7 @@ def _drawn(
 ) -> go.Figure:
     rows = len(order)
     pixels = min(max(CHART_PIXELS / rows, THINNEST), THICKEST)
-    ids, groups = devices.ids[order].tolist(), devices.groups[order].tolist()
+    ids, groups = devices.id[order].tolist(), devices.group[order].tolist()
     several = len(set(groups)) > 1
     numbers = {"tickvals": list(range(rows)), "ticktext": [str(i) for i in ids], "tickfont": {"size": min(pixels, 11)}}
     named = numbers if pixels >= NAMED_FROM else {"showticklabels": False}

@@ -21,7 +21,7 @@ COLOURED_LEVELS = 12  # up to this number of integers get a flat colour each
 def heat_charts(run: ReportedRun) -> list[Chart]:
     """Depth and mean rank; quantised layers when any are."""
     charts = [
-        _heat_chart(run, "Depth", "tuned layers, counted from the output", lambda one: one.depths),
+        _heat_chart(run, "Depth", "tuned layers, counted from the output", lambda one: one.depth),
         _heat_chart(run, "Mean rank", "LoRA rank, mean over a device's tuned layers", lambda one: one.mean_ranks),
     ]
     if any((one.quantised_layers > 0).any() for one in run.devices):
@@ -37,8 +37,8 @@ def _heat_chart(run: ReportedRun, title: str, unit: str, column: Callable[[Round
     rounds = [run.devices[i] for i in evenly(len(run.devices), MOST_COLUMNS)]
     values = np.full((len(devices), len(rounds)), np.nan)
     for j, one in enumerate(rounds):
-        here = np.isin(devices, one.ids)
-        values[here, j] = column(one)[np.searchsorted(one.ids, devices[here])]
+        here = np.isin(devices, one.id)
+        values[here, j] = column(one)[np.searchsorted(one.id, devices[here])]
     parts = [f"{title} ({unit}) by device, sorted by profile, over rounds."]
     if len(fleet) > len(shown):
         parts.append(f"Of {len(fleet):,} devices {len(shown)} are shown, evenly chosen from that order.")
@@ -52,7 +52,7 @@ def _heat_chart(run: ReportedRun, title: str, unit: str, column: Callable[[Round
 
 def _by_profile(run: ReportedRun) -> dict[int, str]:
     """The profile of every device that ever took part, sorted by profile (in the fleet's own order), then by id."""
-    met = {int(device): name for one in run.devices for device, name in zip(one.ids, one.profiles, strict=True)}
+    met = {int(device): name for one in run.devices for device, name in zip(one.id, one.profile, strict=True)}
     fleet = dict(sorted(met.items()))
     order = {profile: position for position, profile in enumerate(dict.fromkeys(fleet.values()))}
     return dict(sorted(fleet.items(), key=lambda entry: order[entry[1]]))

@@ -17,9 +17,9 @@ BAR_PIXELS = 26
 def mix_chart(run: ReportedRun, shards: Shards) -> Chart:
     """Stacked shares of the labels: the whole fleet, then every group, with its divergence."""
     last = run.devices[-1]
-    groups = np.unique(last.groups)
+    groups = np.unique(last.group)
     shown = groups[evenly(len(groups), MOST_GROUPS)].tolist()
-    members = [last.ids[last.groups == group] for group in shown]
+    members = [last.id[last.group == group] for group in shown]
     counts = [shards.of(devices) for devices in members]
     names = [f"group {group} ({len(devices):,})" for group, devices in zip(shown, members, strict=True)]
 

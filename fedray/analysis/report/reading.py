@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from fedray.analysis.rows import ComparedRun
 from fedray.arrays import Ints
 from fedray.errors import UserError
 from fedray.results.records import RoundRecord
-from fedray.results.round_devices import RoundDevices, columns
+from fedray.results.round_devices import RoundDevices
 from fedray.results.run_directory import RunDirectory
 from fedray.results.summary import Summary
 
@@ -88,17 +88,8 @@ def _read(row: int, label: str, compared: ComparedRun, folder_is_name: bool) -> 
 
 
 def _device_rounds(directory: RunDirectory, completed: set[int]) -> tuple[RoundDevices, ...]:
-    by_round = groupby(directory.devices(), key=lambda record: record.round)
-    try:
-        rounds = tuple(
-            columns(number, [record.device for record in records])
-            for number, records in by_round
-            if number in completed
-        )
-        ascending = all(before.round < after.round for before, after in pairwise(rounds))
-    except (TypeError, ValueError, OverflowError):  # a column that is no number
-        ascending = False
-    if not ascending:
+    rounds = tuple(trained.devices for trained in directory.devices() if trained.devices.round in completed)
+    if not all(before.round < after.round for before, after in pairwise(rounds)):
         raise UserError(f"{directory.path}: its device records are not those of a run")
     return rounds
 
@@ -110,6 +101,6 @@ def _shards(directory: RunDirectory, rounds: Iterable[RoundDevices]) -> Shards |
     labels = directory.labels()
     if {len(row) for row in examples.values()} != {len(labels)}:
         raise UserError(f"{directory.path}: shards.jsonl and labels.json do not have the same labels")
-    if not examples.keys() >= {int(device) for one in rounds for device in one.ids}:
+    if not examples.keys() >= {int(device) for one in rounds for device in one.id}:
         raise UserError(f"{directory.path}: shards.jsonl does not have every device of the run")
     return Shards(labels, np.array(list(examples), np.int64), np.array(list(examples.values()), np.int64))

@@ -11,14 +11,14 @@ from fedray.learning.calibration import Calibration, calibrate
 from fedray.learning.evaluation import BlockScore
 from fedray.learning.local_trainer import LocalTrainer
 from fedray.runtime.execution.messages import Chunk, HostConfig
-from fedray.wall.messages import DeviceResult, Task
+from fedray.wall.messages import Task, TaskResult
 from fedray.wall.process_pool import DeviceProcessPool, WorkerDiedError
 
 
 class DeviceExecutor(Protocol):
     """Where a host's devices work."""
 
-    def perform(self, chunk: Chunk, downloads: Sequence[Values]) -> Iterable[DeviceResult]:
+    def perform(self, chunk: Chunk, downloads: Sequence[Values]) -> Iterable[TaskResult]:
         """What every device of a chunk did with what it downloaded, in order."""
         ...
 
@@ -45,9 +45,9 @@ class SequentialExecutor:
         self.trainer = trainer
         self.evaluate = trainer.evaluate
 
-    def perform(self, chunk: Chunk, downloads: Sequence[Values]) -> Iterable[DeviceResult]:
+    def perform(self, chunk: Chunk, downloads: Sequence[Values]) -> Iterable[TaskResult]:
         for assignment, values, part in zip(chunk.assignments, downloads, chunk.parts, strict=True):
-            yield DeviceResult(self.trainer.train(assignment, chunk.round, values, *part))
+            yield TaskResult(self.trainer.train(assignment, chunk.round, values, *part))
 
     def calibrate(self, processes: int) -> list[Calibration]:
         return [calibrate(self.trainer)]
@@ -59,7 +59,7 @@ class ProcessExecutor:
     def __init__(self, pool: DeviceProcessPool) -> None:
         self.pool = pool
 
-    def perform(self, chunk: Chunk, downloads: Sequence[Values]) -> Iterable[DeviceResult]:
+    def perform(self, chunk: Chunk, downloads: Sequence[Values]) -> Iterable[TaskResult]:
         rows = zip(chunk.assignments, chunk.parts, downloads, chunk.targets or (), strict=True)
         tasks = [Task(assignment, chunk.round, part, values, targets) for assignment, part, values, targets in rows]
         with _lost_together():

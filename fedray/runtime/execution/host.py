@@ -1,19 +1,19 @@
 """The actor that carries devices: it trains their assignments one by one and folds their updates where they arise."""
 
 import copy
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import ray
 
-from fedray.adapters import AdapterSpec, layout_of, upload_layout
+from fedray.adapters import AdapterSpec, Layout, layout_of, upload_layout
 from fedray.aggregation import Fold, rejection
-from fedray.arrays import Values
+from fedray.arrays import Ints, Values
 from fedray.emulation import corrupted
-from fedray.protocol import Assignment, Selection, Update
-from fedray.results import MeasuredPhases
-from fedray.runtime.execution.messages import Chunk, HostConfig, Rejected, RoundResult
+from fedray.protocol import Cohort, Update
+from fedray.runtime.execution.messages import Chunk, DeviceResult, HostConfig, RoundResult
 
 if TYPE_CHECKING:
     from fedray.learning.calibration import Calibration
@@ -38,42 +38,40 @@ class Host:
         """Carry out a chunk; without an executor devices send back what they received."""
         empty: Fold = ray.get(chunk.fold)
         received = {key: ray.get(reference) for key, reference in chunk.adapters.items()}
-        downloads = [received[assignment.group, assignment.spec] for assignment in chunk.assignments]
+        downloads = [received[assignment.cohort, assignment.spec] for assignment in chunk.assignments]
         if chunk.heads is not None:
             rows = zip(chunk.assignments, downloads, chunk.heads, strict=True)
             downloads = [self._with_head(assignment.spec, values, head) for assignment, values, head in rows]
-        device_results = self._executor.perform(chunk, downloads) if self._executor else [None] * len(downloads)
-        folds: dict[int, Fold] = {}
-        losses: dict[int, float] = {}
-        measured: dict[int, tuple[float, ...]] = {}
-        heads: dict[int, Values] = {}
-        enforced: dict[int, MeasuredPhases] = {}
-        rejected: list[Rejected] = []
-        for assignment, held, corruption, device_result in zip(
-            chunk.assignments, downloads, chunk.corruptions, device_results, strict=True
+        task_results = self._executor.perform(chunk, downloads) if self._executor else [None] * len(downloads)
+        specs = {id(assignment.spec): assignment.spec for assignment in chunk.assignments}
+        sent = {identity: self._sent(spec) for identity, spec in specs.items()}
+        folds: defaultdict[Cohort, Fold] = defaultdict(lambda: copy.deepcopy(empty))
+        devices: dict[int, DeviceResult] = {}
+        for assignment, held, corruption, result in zip(
+            chunk.assignments, downloads, chunk.corruptions, task_results, strict=True
         ):
-            device, values, selection = assignment.device, held, None
-            if device_result is not None:
-                if device_result.enforced is not None:
-                    enforced[device] = device_result.enforced
-                if device_result.failure is not None:
-                    rejected.append(Rejected(device, device_result.failure))
-                if device_result.trained is None:
-                    continue
-                values, selection = device_result.trained.values, device_result.trained.selection
-                losses[device], measured[device] = device_result.trained.loss, device_result.trained.measured
+            device, trained = assignment.device, result.trained if result else None
+            enforced = result.enforced if result else None
+            if result and not trained:  # it was cut short, or failed
+                devices[device] = DeviceResult(device, rejected=result.failure, enforced=enforced)
+                continue
+            values = trained.values if trained else held
             if corruption:
                 values = corrupted(corruption, held, values)
-            update = self._update(assignment, values, selection)
-            if reason := rejection(update):
-                rejected.append(Rejected(device, reason))
-                continue
-            if chunk.heads is not None:
-                heads[device] = values[-chunk.heads.shape[1] :]
-            if assignment.group not in folds:
-                folds[assignment.group] = copy.deepcopy(empty)
-            folds[assignment.group].add(update, assignment.weight)
-        return RoundResult(folds, losses, measured, tuple(rejected), heads, enforced)
+            layout, places = sent[id(assignment.spec)]
+            update = Update(device, layout, values[places], trained.selection if trained else None)
+            refused = rejection(update)
+            if not refused:
+                folds[assignment.cohort].add(update, assignment.weight)
+            devices[device] = DeviceResult(
+                device,
+                loss=trained.loss if trained else None,
+                measured=trained.measured if trained else (),
+                rejected=refused,
+                head=values[-chunk.heads.shape[1] :] if chunk.heads is not None and not refused else None,
+                enforced=enforced,
+            )
+        return RoundResult(dict(folds), devices)
 
     def evaluate(self, spec: AdapterSpec, values: Values, blocks: Sequence[tuple[str, int]]) -> "list[BlockScore]":
         """Score blocks of held-out examples, each given as (split, number), with an adapter."""
@@ -94,7 +92,7 @@ class Host:
         lora = values[: layout_of(self.host_config.shape, spec).lora_size]
         return np.concatenate([lora, head])
 
-    def _update(self, assignment: Assignment, values: Values, selection: Selection | None) -> Update:
-        whole = layout_of(self.host_config.shape, assignment.spec)
-        sent = upload_layout(self.host_config.shape, assignment.spec, self.host_config.head == "shared")
-        return Update(assignment.device, sent, values[whole.positions_of(sent)], selection)
+    def _sent(self, spec: AdapterSpec) -> tuple[Layout, Ints]:
+        """The layout of what a device of this adapter sends, and the places of those floats among all it holds."""
+        layout = upload_layout(self.host_config.shape, spec, self.host_config.head == "shared")
+        return layout, layout_of(self.host_config.shape, spec).positions_of(layout)
