@@ -23,7 +23,7 @@ Size = tuple[int, int]  # depth, rank
 class FedAdapterSection(MethodSection):
     """FedAdapter-style progressive depth and rank, grown by trials; LoRA in place of bottlenecks."""
 
-    name: Literal["fedadapter"]
+    name: Literal["fedadapter"] = Field(description="Progressive depth and rank, grown by trials (arXiv 2205.10162).")
     first_depth: Positive = Field(1, description="Layers tuned at the start, next to the output.")
     first_rank: Positive = Field(4, description="Rank at the start (at most rank).")
     depth_step: Positive = Field(1, description="Layers a trial adds.")

@@ -32,7 +32,9 @@ class FedARASection(SVDSection):
     has until the longer schedule falls below it.
     """
 
-    name: Literal["fedara"]
+    name: Literal["fedara"] = Field(
+        description="SVD adapters whose ranks shrink by the devices' votes (arXiv 2501.14406)."
+    )
     aggregation: Literal["holders"] = Field(
         "holders", description="A triplet's mean is over the devices that selected it."
     )

@@ -13,7 +13,7 @@ from fedray.scenario.schema import Positive
 class FedITSection(MethodSection):
     """FedIT: the same LoRA on every device."""
 
-    name: Literal["fedit"]
+    name: Literal["fedit"] = Field(description="The same LoRA on every device (arXiv 2305.05644).")
     depth: Positive | None = Field(
         None, description="Ablation: number of layers with LoRA, counted from the output; null: all."
     )

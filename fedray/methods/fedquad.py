@@ -31,7 +31,7 @@ class FedQuadSection(MethodSection):
     All defaults but the rank are reconstructed.
     """
 
-    name: Literal["fedquad"]
+    name: Literal["fedquad"] = Field(description="Depth and activation quantisation per device (arXiv 2506.01001).")
     bits: Literal[2, 4, 8] = Field(4, description="Of a quantised activation.")
     quantise: Literal["lowest", "highest", "none"] = Field(
         "lowest", description="Which tuned layers first: those farthest from the output, or nearest; none: ablation."

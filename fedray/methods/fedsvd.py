@@ -41,7 +41,7 @@ class SVDSection(MethodSection):
 class FedSVDSection(SVDSection):
     """FedSVD: truncated-SVD adapters of one rank."""
 
-    name: Literal["fedsvd"]
+    name: Literal["fedsvd"] = Field(description="SVD adapters of one rank (the baseline of arXiv 2501.14406).")
 
 
 Config = TypeVar("Config", bound=MethodSection)

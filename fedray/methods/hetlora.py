@@ -24,7 +24,7 @@ from fedray.scenario.schema import LARGEST, Positive
 class HetLoRASection(MethodSection):
     """HetLoRA: a rank per device, which it prunes itself; aggregation weighted by norm."""
 
-    name: Literal["hetlora"]
+    name: Literal["hetlora"] = Field(description="A LoRA rank per device (arXiv 2401.06432).")
     weights: Literal["norm"] = Field("norm", description="By the norm of its product B A.")  # type: ignore[assignment]
     norm_of: NormOf = Field(
         "adapter",

@@ -46,7 +46,9 @@ class HierFedLoRASection(MethodSection):
     All defaults but the rank are reconstructed.
     """
 
-    name: Literal["hierfedlora"]
+    name: Literal["hierfedlora"] = Field(
+        description="Near-IID groups, each with its own aggregation frequency and depth (arXiv 2503.21213)."
+    )
     groups: Positive = Field(8, description="Groups of devices (at most one per device).")
     spread_weight: float = Field(
         0.25, ge=0, le=LARGEST, description="What a spread of speed in a group weighs against divergence."

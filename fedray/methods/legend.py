@@ -35,7 +35,9 @@ class LegendSection(MethodSection):
     All defaults but the rank are reconstructed.
     """
 
-    name: Literal["legend"]
+    name: Literal["legend"] = Field(
+        description="Depth per device, ranks growing towards the output (arXiv 2412.20004)."
+    )
     rank: Positive = Field(8, description="LoRA rank that lora_alpha is divided by; the mean over layers at most.")
     ranks: Literal["increasing", "uniform", "decreasing"] = Field("increasing", description="Towards the output.")
     rank_budget: float = Field(

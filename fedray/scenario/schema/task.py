@@ -16,42 +16,48 @@ LABEL_NAMES = (
 class StdlibDocs(Section):
     """Python's own standard library: a text is a docstring and its code, the label is the package."""
 
-    kind: Literal["stdlib-docs"]
+    kind: Literal["stdlib-docs"] = Field(
+        description="The standard library of the running Python; needs no file and no network."
+    )
 
 
 class Files(Section):
     """Local jsonl(.gz), csv, tsv or parquet files."""
 
-    kind: Literal["files"]
+    kind: Literal["files"] = Field(description="Your own files.")
     data_dir: str = Field(".", description="Folder of the files; relative to the scenario file.")
     train: str = Field(description="Training file, relative to data_dir.")
     test: str = Field(description="Test file, relative to data_dir.")
     text: str = Field("text", description="Column with the text.")
-    text_pair: str | None = Field(None, description="Column with the second text of a pair.")
+    text_pair: str | None = Field(None, description="Column with the second text of a pair; null: single texts.")
     label: str = Field("label", description="Column with the label, integers or words.")
     label_names: Words | None = Field(None, description=LABEL_NAMES)
-    natural_id: str | None = Field(None, description="Column naming the owner, for partition kind natural-id.")
+    natural_id: str | None = Field(
+        None, description="Column naming the owner, for partition kind natural-id; null: no owners are named."
+    )
 
 
 class Hub(Section):
     """A dataset by its hub name, loaded with `datasets`; needs the network or a filled cache."""
 
-    kind: Literal["hub"]
+    kind: Literal["hub"] = Field(description="A dataset of the hub.")
     path: str = Field(description="Dataset name on the hub, for example glue.")
     name: str | None = Field(None, description="Configuration of the dataset, for example sst2.")
-    train_split: str = "train"
-    test_split: str = "validation"
-    text: str = "text"
-    text_pair: str | None = None
-    label: str = "label"
+    train_split: str = Field("train", description="Split with the training examples.")
+    test_split: str = Field("validation", description="Split with the test examples.")
+    text: str = Field("text", description="Column with the text.")
+    text_pair: str | None = Field(None, description="Column with the second text of a pair; null: single texts.")
+    label: str = Field("label", description="Column with the label, integers or words.")
     label_names: Words | None = Field(None, description=LABEL_NAMES)
-    natural_id: str | None = None
+    natural_id: str | None = Field(
+        None, description="Column naming the owner, for partition kind natural-id; null: no owners are named."
+    )
 
 
 class NoData(Section):
     """No examples and no training: only plans, transfers and folds, to stress the machinery."""
 
-    kind: Literal["none"]
+    kind: Literal["none"] = Field(description="No examples, no training and no accuracy.")
     labels: Positive = Field(2, description="Number of labels the head would have.")
     examples_per_device: Positive = Field(32, description="Examples each device is said to hold (its weight).")
 
@@ -71,7 +77,7 @@ ExamplesPerDevice = Annotated[int, Field(ge=1, le=1_000_000)]
 class Iid(Section):
     """Equal shares, drawn at random."""
 
-    kind: Literal["iid"]
+    kind: Literal["iid"] = Field(description="Equal shares of all labels.")
     examples_per_device: ExamplesPerDevice | None = Field(
         None,
         description="Draw as many for every device from the whole training set: devices may hold the same example, so "
@@ -82,8 +88,13 @@ class Iid(Section):
 class Dirichlet(Section):
     """Each label's examples are divided over the devices by Dirichlet(alpha): the smaller alpha, the more skewed."""
 
-    kind: Literal["dirichlet"]
-    alpha: float = Field(1.0, gt=0, le=LARGEST)
+    kind: Literal["dirichlet"] = Field(description="A label mix per device, drawn from a Dirichlet distribution.")
+    alpha: float = Field(
+        1.0,
+        gt=0,
+        le=LARGEST,
+        description="Concentration of the Dirichlet distribution; a small one is a strong label skew.",
+    )
     examples_per_device: ExamplesPerDevice | None = Field(
         None,
         description="Draw as many for every device from the whole training set, by a label mix of its own from "
@@ -95,15 +106,15 @@ class Dirichlet(Section):
 class Pathological(Section):
     """Each device holds only a few labels."""
 
-    kind: Literal["pathological"]
-    labels_per_device: Positive = 2
+    kind: Literal["pathological"] = Field(description="A few labels per device.")
+    labels_per_device: Positive = Field(2, description="Number of labels each device holds.")
 
 
 class Shard(Section):
     """Examples sorted by label, cut into shards, a few shards dealt to each device."""
 
-    kind: Literal["shard"]
-    shards_per_device: Positive = 2
+    kind: Literal["shard"] = Field(description="A few shards of label-sorted examples per device.")
+    shards_per_device: Positive = Field(2, description="Number of shards each device receives.")
 
 
 class NaturalId(Section):
@@ -113,7 +124,9 @@ class NaturalId(Section):
     equals is drawn. More devices than owners leaves devices without examples, which sit out.
     """
 
-    kind: Literal["natural-id"]
+    kind: Literal["natural-id"] = Field(
+        description="One owner's examples stay on one device; needs `natural_id` in the dataset."
+    )
 
 
 class SizeSkewed(Section):
@@ -122,8 +135,10 @@ class SizeSkewed(Section):
     Device ids follow the boards of `fleet.groups`, so sizes by id would make data a property of the board.
     """
 
-    kind: Literal["size-skewed"]
-    growth: Literal["linear", "square", "exponential"] = "linear"
+    kind: Literal["size-skewed"] = Field(description="Random labels, and a different number of examples per device.")
+    growth: Literal["linear", "square", "exponential"] = Field(
+        "linear", description="How the number of examples grows from the smallest device to the largest."
+    )
 
 
 Partition = Annotated[Iid | Dirichlet | Pathological | Shard | NaturalId | SizeSkewed, Field(discriminator="kind")]
@@ -160,8 +175,12 @@ class Eval(Section):
 class Task(Section):
     """The task: a dataset, its partition over the devices, and how it is judged."""
 
-    dataset: Dataset = StdlibDocs(kind="stdlib-docs")
-    partition: Partition = Dirichlet(kind="dirichlet", alpha=1.0)
+    dataset: Dataset = Field(
+        StdlibDocs(kind="stdlib-docs"), description="The examples: their source, columns and splits."
+    )
+    partition: Partition = Field(
+        Dirichlet(kind="dirichlet", alpha=1.0), description="How the training examples are divided over the devices."
+    )
     min_examples: Positive = Field(1, description="A device with fewer examples of its own has too few.")
     too_few: Literal["top-up", "sit-out"] = Field(
         "sit-out",
@@ -176,7 +195,7 @@ class Task(Section):
     validation: Validation | None = Field(
         Validation(share=0.1), description="null: none; targets then refer to the test examples (for quick looks only)."
     )
-    eval: Eval = Eval()
+    eval: Eval = Field(Eval(), description="How often, and on how many examples, the global model is evaluated.")
 
     @property
     def max_tokens(self) -> int:
