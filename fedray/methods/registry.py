@@ -84,9 +84,11 @@ def scenario_schema() -> dict[str, Any]:
     """The scenario's JSON Schema with every method's parameters in place of the open `method` section."""
     schema = Scenario.model_json_schema()
     sections = [TypeAdapter(method.section).json_schema() for method in METHODS.values()]
+    written = schema["properties"]["method"]
     schema["properties"]["method"] = {
         "oneOf": sections,
-        "default": schema["properties"]["method"].get("default"),
+        "description": written["description"],
+        "default": written.get("default"),
     }
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "fedray scenario"

@@ -15,16 +15,18 @@ class Twin(Section):
     """
 
     backbone: str = Field(description="An architecture by name, a local folder with config.json, or a hub name.")
-    batch_size: Positive | None = Field(None, description="null: that of the training.")
-    max_length: Annotated[int, Field(ge=16, le=8192)] | None = Field(None, description="Tokens; null: the task's.")
-    local_steps: Positive | None = Field(None, description="Steps a round; null: those of the training.")
+    batch_size: Positive | None = Field(None, description="Examples per local step; null: the training's.")
+    max_length: Annotated[int, Field(ge=16, le=8192)] | None = Field(
+        None, description="Tokens of a text; null: the task's."
+    )
+    local_steps: Positive | None = Field(None, description="Local steps per round; null: the training's.")
     target_modules: Words | None = Field(None, description="Linear modules that carry LoRA; null: query and value.")
 
 
 class Costs(Section):
     """What is priced."""
 
-    twin: Twin | None = Field(None, description="null: the backbone that is trained.")
+    twin: Twin | None = Field(None, description="The architecture that is priced; null: the backbone that is trained.")
 
 
 class Topology(Section):
@@ -34,13 +36,18 @@ class Topology(Section):
     groups do not wait for each other until then.
     """
 
-    groups: Positive | None = Field(None, description="How many; null: as the method plans (one, unless it says so).")
+    groups: Positive | None = Field(
+        None, description="Number of groups; null: as the method plans (one, unless it forms groups)."
+    )
     formation: Literal["near-iid", "speed", "random"] = Field(
         "near-iid",
         description="near-iid: label mixes like the fleet's; speed: equally fast devices together; random.",
     )
     spread_weight: float = Field(
-        0.25, ge=0, le=LARGEST, description="near-iid: what a spread of speed weighs against divergence."
+        0.25,
+        ge=0,
+        le=LARGEST,
+        description="near-iid: weight of the spread of speed against the divergence of label mixes.",
     )
     inner_rounds: Positive = Field(1, description="Aggregations per round in a group; divides training.local_steps.")
 

@@ -12,20 +12,20 @@ from fedray.scenario.schema.links import Link, WifiLink
 class DefaultMode(Section):
     """Every device runs in its profile's default power mode."""
 
-    kind: Literal["default"]
+    kind: Literal["default"] = Field(description="The profile's default power mode.")
 
 
 class FixedMode(Section):
     """Every device of the group runs in one named power mode."""
 
-    kind: Literal["fixed"]
-    mode: str
+    kind: Literal["fixed"] = Field(description="One named power mode.")
+    mode: str = Field(description="A power mode of the profile: `fedray catalog devices PROFILE`.")
 
 
 class RandomMode(Section):
     """A power mode is drawn per device, and redrawn every `redraw_every` rounds."""
 
-    kind: Literal["random"]
+    kind: Literal["random"] = Field(description="A power mode drawn per device.")
     redraw_every: Positive = Field(20, description="Rounds between draws (LEGEND's testbed: 20).")
 
 
@@ -36,12 +36,14 @@ class DeviceGroup(Section):
     """`count` devices of one profile."""
 
     profile: str = Field(description="A device of the catalogue: `fedray catalog devices`.")
-    count: Annotated[int, Field(ge=1, le=1_000_000)]
-    modes: ModePolicy = RandomMode(kind="random")
-    link: Link | None = Field(None, description="Overrides the fleet's link.")
-    availability: Availability | None = Field(None, description="Overrides the fleet's availability.")
-    battery: Battery | None = Field(None, description="Overrides the fleet's battery.")
-    faults: Faults | None = Field(None, description="Overrides the fleet's faults.")
+    count: Annotated[int, Field(ge=1, le=1_000_000)] = Field(description="Number of devices.")
+    modes: ModePolicy = Field(RandomMode(kind="random"), description="Which power mode each device runs in.")
+    link: Link | None = Field(None, description="Overrides the fleet's link; null: as the fleet's.")
+    availability: Availability | None = Field(
+        None, description="Overrides the fleet's availability; null: as the fleet's."
+    )
+    battery: Battery | None = Field(None, description="Overrides the fleet's battery; null: as the fleet's.")
+    faults: Faults | None = Field(None, description="Overrides the fleet's faults; null: as the fleet's.")
 
 
 def _legend_testbed() -> tuple[DeviceGroup, ...]:
@@ -55,11 +57,13 @@ def _legend_testbed() -> tuple[DeviceGroup, ...]:
 class Fleet(Section):
     """The devices. Without groups: the LEGEND testbed, 30 TX2 + 40 Xavier NX + 10 AGX Xavier."""
 
-    catalogue: str | None = Field(None, description="Folder with further device YAMLs.")
-    groups: Annotated[tuple[DeviceGroup, ...], Field(strict=False, min_length=1)] = Field(
-        default_factory=_legend_testbed
+    catalogue: str | None = Field(
+        None, description="Folder with further device YAMLs; null: fedray's own devices only."
     )
-    link: Link = WifiLink(kind="wifi")
-    availability: Availability = Always(kind="always")
-    battery: Battery | None = Field(None, description="null: mains.")
-    faults: Faults = Faults()
+    groups: Annotated[tuple[DeviceGroup, ...], Field(strict=False, min_length=1)] = Field(
+        default_factory=_legend_testbed, description="The devices, by profile; ids count through the groups in order."
+    )
+    link: Link = Field(WifiLink(kind="wifi"), description="How bytes reach the devices.")
+    availability: Availability = Field(Always(kind="always"), description="When the devices are online.")
+    battery: Battery | None = Field(None, description="Energy each device carries; null: all are on mains.")
+    faults: Faults = Field(Faults(), description="What goes wrong, drawn per device and round.")

@@ -13,16 +13,16 @@ Distances = Annotated[tuple[Annotated[float, Field(gt=0, le=LARGEST)], ...], Fie
 class AnyLink(Section):
     """What every link has."""
 
-    latency_ms: float = Field(10.0, ge=0, le=LARGEST, description="Of every transfer, once.")
-    loss: float = Field(0.0, ge=0, lt=1, description="Share of packets lost and sent again: goodput falls by it.")
+    latency_ms: float = Field(10.0, ge=0, le=LARGEST, description="Milliseconds added once to every transfer.")
+    loss: float = Field(0.0, ge=0, lt=1, description="Share of packets lost and sent again; goodput falls by it.")
 
 
 class ConstantLink(AnyLink):
     """The same bandwidth always."""
 
-    kind: Literal["constant"]
-    down_mbps: Mbps
-    up_mbps: Mbps
+    kind: Literal["constant"] = Field(description="The same bandwidth always.")
+    down_mbps: Mbps = Field(description="Download bandwidth, 1e6 bits per second.")
+    up_mbps: Mbps = Field(description="Upload bandwidth, 1e6 bits per second.")
 
 
 class DrawnLink(AnyLink):
@@ -34,8 +34,8 @@ class DrawnLink(AnyLink):
 class VaryingLink(DrawnLink):
     """Bandwidth that varies between two bounds."""
 
-    low_mbps: Mbps
-    high_mbps: Mbps
+    low_mbps: Mbps = Field(description="Lowest bandwidth, 1e6 bits per second; at most high_mbps.")
+    high_mbps: Mbps = Field(description="Highest bandwidth, 1e6 bits per second.")
 
     @model_validator(mode="after")
     def _ordered(self) -> "VaryingLink":
@@ -47,14 +47,14 @@ class VaryingLink(DrawnLink):
 class UniformLink(VaryingLink):
     """Bandwidth drawn uniformly per device, round and direction."""
 
-    kind: Literal["uniform"]
+    kind: Literal["uniform"] = Field(description="Bandwidth drawn uniformly per device, round and direction.")
 
 
 class LogNormalLink(DrawnLink):
     """Bandwidth drawn log-normally per device, round and direction: as often twice as half the median."""
 
-    kind: Literal["lognormal"]
-    median_mbps: Mbps
+    kind: Literal["lognormal"] = Field(description="Bandwidth drawn log-normally per device, round and direction.")
+    median_mbps: Mbps = Field(description="Median bandwidth, 1e6 bits per second.")
     spread: float = Field(0.6, ge=0, le=5, description="Standard deviation of the log of the bandwidth.")
 
 
@@ -65,12 +65,20 @@ class WifiLink(VaryingLink):
     varies log-normally around it, clipped to [low_mbps, high_mbps]. Mean and spread per place are reconstructed.
     """
 
-    kind: Literal["wifi"]
-    low_mbps: Mbps = 1.0
-    high_mbps: Mbps = 30.0
-    distances_m: Distances = (2.0, 8.0, 14.0, 20.0)
+    kind: Literal["wifi"] = Field(description="WiFi at several distances from the access point.")
+    low_mbps: Mbps = Field(
+        1.0,
+        description="Lowest bandwidth and the mean at the farthest distance, 1e6 bits per second; at most high_mbps.",
+    )
+    high_mbps: Mbps = Field(
+        30.0, description="Highest bandwidth and the mean at the nearest distance, 1e6 bits per second."
+    )
+    distances_m: Distances = Field(
+        (2.0, 8.0, 14.0, 20.0),
+        description="Distances from the access point, metres; as many devices at each as at any other.",
+    )
     spread: float = Field(0.35, ge=0, le=5, description="Standard deviation of the log of the bandwidth.")
-    latency_ms: float = Field(5.0, ge=0, le=LARGEST, description="Of every transfer, once.")
+    latency_ms: float = Field(5.0, ge=0, le=LARGEST, description="Milliseconds added once to every transfer.")
     devices_per_cell: Positive | None = Field(
         None,
         description="Number of devices, consecutive by id, that share one access point's channel; null: none share.",
@@ -83,11 +91,11 @@ class MarkovLink(AnyLink):
     Both directions change together. Every device has an hour of its own, repeated.
     """
 
-    kind: Literal["markov"]
-    good_mbps: Mbps
-    bad_mbps: Mbps
-    mean_good_seconds: float = Field(60.0, ge=1, le=LARGEST)
-    mean_bad_seconds: float = Field(10.0, ge=1, le=LARGEST)
+    kind: Literal["markov"] = Field(description="A link that is good or bad by turns.")
+    good_mbps: Mbps = Field(description="Download bandwidth in the good state, 1e6 bits per second.")
+    bad_mbps: Mbps = Field(description="Download bandwidth in the bad state, 1e6 bits per second; at most good_mbps.")
+    mean_good_seconds: float = Field(60.0, ge=1, le=LARGEST, description="Mean emulated seconds of a good state.")
+    mean_bad_seconds: float = Field(10.0, ge=1, le=LARGEST, description="Mean emulated seconds of a bad state.")
     up_share: float = Field(1.0, ge=1e-6, le=1e6, description="Upload bandwidth as a share of the state's.")
 
     @model_validator(mode="after")
@@ -105,7 +113,7 @@ class TraceLink(AnyLink):
     NAME.down and NAME.up are one link's two directions; any other trace serves both.
     """
 
-    kind: Literal["trace"]
+    kind: Literal["trace"] = Field(description="Recorded bandwidth over time.")
     path: str = Field(description="A file or a folder, relative to the scenario.")
     up_share: float = Field(1.0, ge=1e-6, le=1e6, description="Upload bandwidth as a share of the trace's.")
 

@@ -19,20 +19,20 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 class Scenario(Section):
     """One experiment: `fedray run` executes it."""
 
-    schema_version: Literal[1]
-    name: Annotated[str, Field(pattern=NAME_PATTERN)] = "run"
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    task: Task = Task()
-    model: Model = Model()
-    fleet: Fleet = Fleet()
+    schema_version: Literal[1] = Field(description="Version of this format.")
+    name: Annotated[str, Field(pattern=NAME_PATTERN)] = Field("run", description="Name of the run and its directory.")
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(0, description="Seed of every random choice of the run.")
+    task: Task = Field(Task(), description="What is learned, and which device holds which examples.")
+    model: Model = Field(Model(), description="The backbone, its adapters and its head.")
+    fleet: Fleet = Field(Fleet(), description="The devices, their links, availability, batteries and faults.")
     method: dict[str, Any] = Field(
         default_factory=lambda: {"name": "fedit"}, description="A method by name, with its parameters."
     )
-    topology: Topology = Topology()
-    costs: Costs = Costs()
-    training: Training = Training()
-    runtime: Runtime = Runtime()
-    telemetry: Telemetry = Telemetry()
+    topology: Topology = Field(Topology(), description="Groups that are aggregated before the global aggregation.")
+    costs: Costs = Field(Costs(), description="The architecture whose seconds, bytes, memory and joules are counted.")
+    training: Training = Field(Training(), description="Rounds, local steps, optimiser, participants and schedule.")
+    runtime: Runtime = Field(Runtime(), description="Clock and spread over the Ray cluster.")
+    telemetry: Telemetry = Field(Telemetry(), description="Metrics served while the run goes on.")
     tuning: Tuning | None = Field(None, description="How `fedray tune` chose values; null: it did not.")
 
     @field_validator("method", mode="before")

@@ -10,9 +10,9 @@ from fedray.scenario.schema.base import LARGEST, Positive, Section, Share
 class Optimiser(Section):
     """AdamW, fresh in every round (optimiser state does not survive a round)."""
 
-    learning_rate: float = Field(1e-3, gt=0, le=LARGEST, description="For the LoRA tensors.")
-    head_learning_rate: float = Field(1e-2, gt=0, le=LARGEST, description="For the classification head.")
-    weight_decay: float = Field(0.0, ge=0, le=LARGEST)
+    learning_rate: float = Field(1e-3, gt=0, le=LARGEST, description="Learning rate of the LoRA tensors.")
+    head_learning_rate: float = Field(1e-2, gt=0, le=LARGEST, description="Learning rate of the classification head.")
+    weight_decay: float = Field(0.0, ge=0, le=LARGEST, description="AdamW's decoupled weight decay; 0: none.")
 
 
 class Stop(Section):
@@ -31,7 +31,10 @@ class Policy(Section):
     """When a round ends: with its last device, or sooner. Work unfinished by then is wasted."""
 
     deadline_seconds: float | None = Field(
-        None, gt=0, le=LARGEST, description="After so long; null: never before all are through."
+        None,
+        gt=0,
+        le=LARGEST,
+        description="Emulated seconds after which a round ends; null: it ends with its last device.",
     )
     over_selection: float = Field(
         1.0,
@@ -44,7 +47,7 @@ class Policy(Section):
 class Synchronous(Section):
     """A round begins for all devices when the one before has ended (FedAvg)."""
 
-    kind: Literal["synchronous"]
+    kind: Literal["synchronous"] = Field(description="A round starts for all devices once the one before has ended.")
 
 
 class StalenessDiscount(Section):
@@ -55,9 +58,11 @@ class StalenessDiscount(Section):
         description="polynomial: (1 + staleness)^-staleness_exponent; hinge: 1 up to hinge_delay, then "
         "1 / (hinge_slope * (staleness - hinge_delay) + 1); constant: 1.",
     )
-    staleness_exponent: float = Field(0.5, ge=0, le=LARGEST, description="Of polynomial.")
-    hinge_slope: float = Field(10.0, ge=0, le=LARGEST, description="Of hinge; FedAsync's a.")
-    hinge_delay: Annotated[int, Field(ge=0, le=LARGEST)] = Field(4, description="Of hinge, server steps; FedAsync's b.")
+    staleness_exponent: float = Field(0.5, ge=0, le=LARGEST, description="Exponent of polynomial.")
+    hinge_slope: float = Field(10.0, ge=0, le=LARGEST, description="Slope of hinge; FedAsync's a.")
+    hinge_delay: Annotated[int, Field(ge=0, le=LARGEST)] = Field(
+        4, description="Server steps without discount of hinge; FedAsync's b."
+    )
 
     @model_validator(mode="after")
     def _used(self) -> "StalenessDiscount":
@@ -77,9 +82,11 @@ class Buffered(StalenessDiscount):
     the updates that hold it.
     """
 
-    kind: Literal["buffered"]
-    buffer: Positive = 10
-    server_learning_rate: float = Field(1.0, gt=0, le=LARGEST)
+    kind: Literal["buffered"] = Field(description="One server step per `buffer` updates.")
+    buffer: Positive = Field(10, description="Number of updates per server step.")
+    server_learning_rate: float = Field(
+        1.0, gt=0, le=LARGEST, description="Multiple of the mean change that a step adds."
+    )
     weights: Literal["uniform", "examples"] = Field(
         "uniform",
         description="uniform: every update of a step weighs the same, as in FedBuff; examples: as the method's own "
@@ -93,8 +100,8 @@ class Asynchronous(StalenessDiscount):
     The share is `mixing`, discounted for staleness. A round is one such step.
     """
 
-    kind: Literal["asynchronous"]
-    mixing: float = Field(0.6, gt=0, le=1)
+    kind: Literal["asynchronous"] = Field(description="One server step per update.")
+    mixing: float = Field(0.6, gt=0, le=1, description="Weight of an update of staleness 0 in the layers it holds.")
 
 
 RoundSchedule = Annotated[Synchronous | Buffered | Asynchronous, Field(discriminator="kind")]
@@ -103,9 +110,9 @@ RoundSchedule = Annotated[Synchronous | Buffered | Asynchronous, Field(discrimin
 class Training(Section):
     """How long and how each device trains."""
 
-    rounds: Positive = 10
-    local_steps: Positive = 4
-    batch_size: Positive = 8
+    rounds: Positive = Field(10, description="Number of rounds.")
+    local_steps: Positive = Field(4, description="Optimiser steps per device and round.")
+    batch_size: Positive = Field(8, description="Examples per local step.")
     dropout: float = Field(
         0.0,
         ge=0,
@@ -113,11 +120,13 @@ class Training(Section):
         description="Probability of dropout of attention probabilities and hidden states in local training; "
         "evaluation has none. lora_dropout is left out.",
     )
-    optimiser: Optimiser = Optimiser()
+    optimiser: Optimiser = Field(Optimiser(), description="Learning rates and weight decay of local training.")
     participants: Positive | Literal["all"] = Field("all", description="Devices per round, drawn anew each round.")
-    schedule: RoundSchedule = Synchronous(kind="synchronous")
-    policy: Policy = Policy()
-    stop: Stop = Stop()
+    schedule: RoundSchedule = Field(
+        Synchronous(kind="synchronous"), description="When the server aggregates, and when devices start again."
+    )
+    policy: Policy = Field(Policy(), description="When a round ends before its last device; synchronous only.")
+    stop: Stop = Field(Stop(), description="When the run ends before its last round.")
 
     @model_validator(mode="after")
     def _selected(self) -> "Training":
@@ -132,7 +141,9 @@ class Runtime(Section):
     """How the emulation is spread over the Ray cluster; none of it changes a result."""
 
     hosts: Positive | Literal["auto"] = Field("auto", description="Host actors; auto: one per free CPU slot.")
-    devices_per_host: Positive | Literal["auto"] = Field("auto", description="1: one actor per device.")
+    devices_per_host: Positive | Literal["auto"] = Field(
+        "auto", description="Devices a host carries; auto: by the number of hosts; 1: one actor per device."
+    )
     cpus_per_host: Annotated[float, Field(ge=0, le=LARGEST)] | Literal["auto"] = Field(
         "auto", description="CPUs Ray reserves for a host; auto: one, or an equal share when hosts outnumber CPUs."
     )
@@ -163,7 +174,7 @@ class Telemetry(Section):
     """What others can watch."""
 
     prometheus_port: Annotated[int, Field(ge=0, le=65535)] | None = Field(
-        None, description="Serve metrics there while the run goes on; 0: any free port; null: do not."
+        None, description="Port of the metrics served during the run; 0: any free one; null: none are served."
     )
     prometheus_bind: str = Field("127.0.0.1", description="Address to serve metrics on.")
     device_series: Annotated[int, Field(ge=0, le=LARGEST)] = Field(
