@@ -1,7 +1,8 @@
 """The fleet of a run: who the devices are, and what is true of each in a given round."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from math import inf
 from pathlib import Path
@@ -9,14 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from fedray.arrays import Floats, Ints
-from fedray.fleet.availability import OnlineWindows, presence_of
+from fedray.environment.links import LinkDirection, Links
+from fedray.environment.members import Members
+from fedray.environment.windows import OnlineWindows
 from fedray.fleet.battery import Batteries, FleetState
 from fedray.fleet.catalogue import Profile, load_catalogue
 from fedray.fleet.faults import RoundFaults, round_faults
-from fedray.fleet.links import LinkDirection, Links, open_links
 from fedray.scenario import LoadedScenario
 from fedray.scenario.schema import DefaultMode, DeviceGroup, Faults, FixedMode
-from fedray.scenario.source import did_you_mean
+from fedray.scenario.source import Key, Source, did_you_mean
+from fedray.sections import Section, SectionError
 from fedray.seeds import Purpose, generator
 
 
@@ -190,14 +193,24 @@ def build_fleet(loaded: LoadedScenario) -> Fleet:
         if isinstance(spec.modes, FixedMode) and spec.modes.mode not in profile.modes:
             hint = did_you_mean(spec.modes.mode, profile.modes)
             raise source.error((*key, "modes", "mode"), spec.modes.mode, " | ".join(profile.modes) + hint)
-        at = (*key, "link") if spec.link else ("fleet", "link")
-        links = open_links(spec.link or scenario.fleet.link, scenario.seed, index, spec.count, source, at)
+        members = Members(scenario.seed, index, spec.count)
+        link, availability = spec.link or scenario.fleet.link, spec.availability or scenario.fleet.availability
+        with _placed(source, (*key, "link") if spec.link else ("fleet", "link"), link):
+            links = link.open(members)
+        with _placed(source, (*key, "availability") if spec.availability else ("fleet", "availability"), availability):
+            presence += availability.windows(members)
         groups.append(_Group(profile, spec, links, spec.faults or scenario.fleet.faults, index))
-        at = (*key, "availability") if spec.availability else ("fleet", "availability")
-        available = spec.availability or scenario.fleet.availability
-        presence += presence_of(available, scenario.seed, index, spec.count, source, at)
         devices += [Device(len(devices) + offset, profile) for offset in range(spec.count)]
     batteries = Batteries.of(
         [(group.battery or scenario.fleet.battery, group.count) for group in scenario.fleet.groups]
     )
     return Fleet(tuple(devices), scenario.seed, tuple(groups), tuple(presence), batteries)
+
+
+@contextmanager
+def _placed(source: Source, key: Key, section: Section) -> Iterator[None]:
+    """Give a SectionError of a section the place where it was written."""
+    try:
+        yield
+    except SectionError as error:
+        raise source.error((*key, error.key), getattr(section, error.key), error.allowed) from None

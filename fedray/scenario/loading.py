@@ -7,19 +7,21 @@ from typing import Any
 
 import yaml
 
+from fedray.environment.availability import AVAILABILITIES
+from fedray.environment.links import LINKS
 from fedray.scenario.overrides import apply_overrides
 from fedray.scenario.schema import Buffered, Scenario
 from fedray.scenario.source import Key, Source, parse_source, read_source
 from fedray.scenario.validation import validate
+from fedray.sections import Section, file_keys
 
 MODEL_KEYS: tuple[Key, ...] = (("model", "backbone"), ("costs", "twin", "backbone"))  # a folder, or a name
 PATH_KEYS: tuple[Key, ...] = (
     ("task", "dataset", "data_dir"),
     ("fleet", "catalogue"),
-    ("fleet", "link", "path"),
-    ("fleet", "availability", "path"),
     *MODEL_KEYS,
 )
+KINDS: Mapping[str, Mapping[str, type[Section]]] = {"link": LINKS, "availability": AVAILABILITIES}  # in fleet or group
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def load_scenario(path: Path | None, settings: Iterable[str] = ()) -> LoadedScen
     Relative paths written in the file are relative to the file; those given by `--set`, to the working directory.
     """
     source = apply_overrides(read_source(path) if path else parse_source("defaults", "schema_version: 1"), settings)
-    for key in (*PATH_KEYS, *_group_paths(source.data)):
+    for key in (*PATH_KEYS, *_recordings(source.data)):
         _make_absolute(source, key, path.parent if path else Path())
     scenario = validate(Scenario, source.data, source)
     _check_counts(scenario, source)
@@ -78,13 +80,19 @@ def _check_seed(scenario: Scenario, source: Source) -> None:
         raise source.error(("seed",), scenario.seed, f"any but {used}: the values were tuned with it (tuning.seeds)")
 
 
-def _group_paths(data: Mapping[str, Any]) -> Iterator[Key]:
-    """Where each group of the fleet may name a recording."""
+def _recordings(data: Mapping[str, Any]) -> Iterator[Key]:
+    """Where the links and availabilities of the fleet and of its groups name files."""
     fleet = data.get("fleet")
     groups = fleet.get("groups") if isinstance(fleet, dict) else None
-    for index in range(len(groups) if isinstance(groups, list) else 0):
-        for recording in ("link", "availability"):
-            yield "fleet", "groups", index, recording, "path"
+    holders: list[tuple[Key, object]] = [(("fleet",), fleet)]
+    if isinstance(groups, list):
+        holders += [(("fleet", "groups", index), group) for index, group in enumerate(groups)]
+    for key, holder in holders:
+        for name, kinds in KINDS.items():
+            section = holder.get(name) if isinstance(holder, dict) else None
+            kind = section.get("kind") if isinstance(section, dict) else None
+            if isinstance(kind, str) and kind in kinds:
+                yield from ((*key, name, file) for file in file_keys(kinds[kind]))
 
 
 def _make_absolute(source: Source, key: Key, folder: Path) -> None:

@@ -9,9 +9,9 @@ from fedray.adapters import AdapterSpec
 from fedray.costs import Pricing
 from fedray.emulation import DeviceLimits, RoundTermination, Schedule
 from fedray.emulation import simulate as simulate_all
+from fedray.environment.links import LinkDirection
 from fedray.fleet import Conditions
 from fedray.fleet.faults import RoundFaults
-from fedray.fleet.links import LinkDirection
 from fedray.protocol import Assignment, Group, Plan
 from tests.shapes import shape
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fedray.emulation import RoundTermination
-from fedray.fleet.links import LinkDirection, OffsetTrace
-from fedray.fleet.traces import of_rates
+from fedray.environment.links import LinkDirection, OffsetTrace
+from fedray.environment.traces import of_rates
 from fedray.protocol import Assignment, Group, Outcome, Plan
 from fedray.scenario.schema import Corruption
 from tests.emulation.rounds import PRICING, SPEC, a_plan, simulate, struck, truth

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from fedray.emulation.event_simulator import build_timeline
 from fedray.emulation.round_work import RoundWork, Timeline
 from fedray.emulation.shared_channel import SharedChannel
-from fedray.fleet.links import LinkDirection
+from fedray.environment.links import LinkDirection
 from tests.emulation.rounds import truth
 
 

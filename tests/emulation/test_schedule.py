@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fedray.fleet.links import OffsetTrace
-from fedray.fleet.traces import of_rates
+from fedray.environment.links import OffsetTrace
+from fedray.environment.traces import of_rates
 from fedray.protocol import Assignment, Group, Plan
 from tests.emulation.rounds import PRICING, SPEC, a_plan, simulate, truth
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fedray.environment.windows import ALWAYS, OnlineWindows, of_switches
 from fedray.errors import UserError
 from fedray.fleet import Fleet, FleetState, build_fleet
-from fedray.fleet.availability import ALWAYS, OnlineWindows, of_switches
 from fedray.fleet.faults import round_faults
 from fedray.scenario.schema import Corruption, Faults
-from fedray.scenario.schema.availability import Crash, Slowdown
+from fedray.scenario.schema.faults import Crash, Slowdown
 
 OVERNIGHT = OnlineWindows(24.0, np.array([9.0, 22.0]), np.array([10.0, 30.0]))  # 9 to 10, and 22 to 6
 

@@ -1,28 +1,9 @@
 """The scenario: every word a user may write, as frozen models. Field descriptions become the JSON Schema."""
 
-from fedray.scenario.schema.availability import (
-    Always,
-    Availability,
-    Battery,
-    Bernoulli,
-    Corruption,
-    Diurnal,
-    Faults,
-    OnOff,
-    RecordedPresence,
-)
 from fedray.scenario.schema.base import LARGEST, Positive, Section, Share, Words
 from fedray.scenario.schema.costs import Costs, Topology, Twin
+from fedray.scenario.schema.faults import Battery, Corruption, Faults
 from fedray.scenario.schema.fleet import DefaultMode, DeviceGroup, FixedMode, Fleet, ModePolicy, RandomMode
-from fedray.scenario.schema.links import (
-    ConstantLink,
-    Link,
-    LogNormalLink,
-    MarkovLink,
-    TraceLink,
-    UniformLink,
-    WifiLink,
-)
 from fedray.scenario.schema.model import BACKBONES, Model
 from fedray.scenario.schema.scenario import Scenario
 from fedray.scenario.schema.task import (
@@ -63,20 +44,15 @@ __all__ = [
     "BACKBONES",
     "LARGEST",
     "WITHOUT_DATA",
-    "Always",
     "Asynchronous",
-    "Availability",
     "Battery",
-    "Bernoulli",
     "Buffered",
-    "ConstantLink",
     "Corruption",
     "Costs",
     "Dataset",
     "DefaultMode",
     "DeviceGroup",
     "Dirichlet",
-    "Diurnal",
     "Eval",
     "Faults",
     "Files",
@@ -84,21 +60,16 @@ __all__ = [
     "Fleet",
     "Hub",
     "Iid",
-    "Link",
-    "LogNormalLink",
-    "MarkovLink",
     "ModePolicy",
     "Model",
     "NaturalId",
     "NoData",
-    "OnOff",
     "Optimiser",
     "Partition",
     "Pathological",
     "Policy",
     "Positive",
     "RandomMode",
-    "RecordedPresence",
     "RoundSchedule",
     "Runtime",
     "Scenario",
@@ -113,13 +84,10 @@ __all__ = [
     "Task",
     "Telemetry",
     "Topology",
-    "TraceLink",
     "Training",
     "Tuning",
     "Twin",
-    "UniformLink",
     "Validation",
-    "WifiLink",
     "Words",
     "dataset_kinds",
 ]

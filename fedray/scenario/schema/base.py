@@ -1,18 +1,5 @@
-"""What all sections of a scenario share."""
+"""What all sections of a scenario share; links and availability, below the scenario, use the same."""
 
-from typing import Annotated
+from fedray.sections import LARGEST, Chance, Positive, Section, Share, Words
 
-from pydantic import BaseModel, ConfigDict, Field
-
-
-class Section(BaseModel):
-    """A part of a scenario: nothing unknown, nothing coerced, nothing changed later."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-LARGEST = 1_000_000_000  # of counts and magnitudes: more is a slip, and overflows somewhere later
-Positive = Annotated[int, Field(ge=1, le=LARGEST)]
-Share = Annotated[float, Field(gt=0, le=1)]
-Chance = Annotated[float, Field(ge=0, le=1)]
-Words = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+__all__ = ["LARGEST", "Chance", "Positive", "Section", "Share", "Words"]

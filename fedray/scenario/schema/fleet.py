@@ -4,9 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fedray.scenario.schema.availability import Always, Availability, Battery, Faults
+from fedray.environment.availability import Always, Availability
+from fedray.environment.links import Link, WifiLink
 from fedray.scenario.schema.base import Positive, Section
-from fedray.scenario.schema.links import Link, WifiLink
+from fedray.scenario.schema.faults import Battery, Faults
 
 
 class DefaultMode(Section):

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fedray.fleet.traces import TraceError, of_packets, of_rates, read_traces
+from fedray.environment.recordings import RecordingError
+from fedray.environment.traces import of_packets, of_rates, read_traces
 
 FADING = of_rates(np.array([1.0, 2.0, 1.0]), np.array([8.0, 0.0, 4.0]))  # 12 Mb in 4 s
 
@@ -97,18 +98,18 @@ def test_two_directions_are_paired_by_name(tmp_path: Path) -> None:
 def test_what_is_no_trace_is_named(name: str, text: str, said: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(text)
     for path in (tmp_path / name, tmp_path):
-        with pytest.raises(TraceError, match=said):
+        with pytest.raises(RecordingError, match=said):
             read_traces(path)
 
 
 @pytest.mark.parametrize("name", ["none.down", "none/none.down", "none/none.json"])
 def test_a_file_that_is_not_there_is_said(name: str, tmp_path: Path) -> None:
-    with pytest.raises(TraceError, match="cannot be read"):
+    with pytest.raises(RecordingError, match="cannot be read"):
         read_traces(tmp_path / name)
 
 
 def test_a_folder_without_traces_is_said(tmp_path: Path) -> None:
-    with pytest.raises(TraceError, match="holds no traces"):
+    with pytest.raises(RecordingError, match="holds no traces"):
         read_traces(tmp_path)
 
 

@@ -1,6 +1,5 @@
 """Recorded bandwidth over time, and how long bytes take through it."""
 
-import gzip
 import hashlib
 import json
 from collections.abc import Iterator
@@ -10,16 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from fedray.arrays import Floats
+from fedray.environment.recordings import RecordingError, read_text
 
 PACKET_BYTES = 1500  # what one line of a mahimahi trace lets pass
-MAX_BYTES = 200_000_000  # of an unpacked file
 MAX_STEP_SECONDS = 86_400.0
 MAX_MBPS = 1e6
 KINDS = (".down", ".up", ".pps", ".json")  # packet traces, and named series
-
-
-class TraceError(ValueError):
-    """A file is no trace; the message says where and what was expected."""
 
 
 @dataclass(frozen=True)
@@ -103,12 +98,12 @@ def read_traces(path: Path) -> tuple[TracePair, ...]:
 
     Raises
     ------
-    TraceError
+    RecordingError
         for a file that is of neither kind, an unusable number, or a folder without traces.
     """
     by_name = {name: trace for file in _files(path) for name, trace in _read(file)}
     if not by_name:
-        raise TraceError(f"{path} holds no traces")
+        raise RecordingError(f"{path} holds no traces")
     links = sorted({_link_name(name) for name in by_name})
     pairs = []
     for link in links:
@@ -147,9 +142,9 @@ def _read(file: Path) -> Iterator[tuple[str, Trace]]:
         times = np.array(text.split(), np.int64).astype(np.float64)
     except (ValueError, OverflowError):
         wrong = next((n for n, line in enumerate(text.splitlines(), 1) if not _whole_number(line)), 1)
-        raise TraceError(f"{file}:{wrong}: a packet trace has one whole number of milliseconds a line") from None
+        raise RecordingError(f"{file}:{wrong}: a packet trace has one whole number of milliseconds a line") from None
     if not len(times) or times[-1] <= 0 or (np.diff(times) < 0).any() or times[0] < 0:
-        raise TraceError(f"{file}: the milliseconds of a packet trace ascend from 0 and end above it")
+        raise RecordingError(f"{file}: the milliseconds of a packet trace ascend from 0 and end above it")
     yield _bare(file), of_packets(times)
 
 
@@ -163,27 +158,12 @@ def _series(file: Path, text: str) -> Iterator[tuple[str, Trace]]:
                 allowed = (
                     f"rates from 0 to {MAX_MBPS:,.0f}, not all 0, and dt above 0 and below {MAX_STEP_SECONDS:,.0f}"
                 )
-                raise TraceError(f"{file}: {name}: {allowed}, as numbers")
+                raise RecordingError(f"{file}: {name}: {allowed}, as numbers")
             yield name, of_rates(np.full(len(mbps), float(step)), mbps.astype(np.float64))
-    except TraceError:
+    except RecordingError:
         raise
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise TraceError(f'{file}: a series is {{"name": {{"dt": seconds, "mbps": [numbers]}}, ...}}') from None
-
-
-def read_text(file: Path) -> str:
-    try:
-        raw = file.read_bytes()
-        if file.name.endswith(".gz"):
-            with gzip.open(file) as packed:
-                raw = packed.read(MAX_BYTES + 1)
-        if len(raw) > MAX_BYTES:
-            raise TraceError(f"{file}: more than {MAX_BYTES:,} bytes")
-        return raw.decode()
-    except UnicodeDecodeError:
-        raise TraceError(f"{file}: not text") from None
-    except (OSError, EOFError) as error:
-        raise TraceError(f"{file}: cannot be read: {error}") from None
+        raise RecordingError(f'{file}: a series is {{"name": {{"dt": seconds, "mbps": [numbers]}}, ...}}') from None
 
 
 def _whole_number(line: str) -> bool:
