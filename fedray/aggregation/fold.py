@@ -55,7 +55,8 @@ class PerTensorMean:
         self.total_weight = 0
 
     def add(self, update: Update, weight: int) -> None:
-        self._add(self.layout.positions_of(update.layout), update.values, weight)
+        whole = update.layout == self.layout
+        self._add(slice(None) if whole else self.layout.positions_of(update.layout), update.values, weight)
 
     def merge(self, other: Self) -> None:
         self._count(other.total_weight)
@@ -71,10 +72,10 @@ class PerTensorMean:
         """The weight that each float's sum is divided by."""
         return self.weights
 
-    def _add(self, places: Ints, values: Values, weight: int) -> None:
+    def _add(self, places: Ints | slice, values: Values, weight: int) -> None:
         self._count(weight)
-        fixed = np.rint(np.ldexp(values.astype(np.float64), FRACTION_BITS)).astype(np.int64)
-        self.sums[places] += fixed * weight
+        scaled = values * np.float64(2**FRACTION_BITS)
+        self.sums[places] += np.rint(scaled, out=scaled).astype(np.int64) * weight
         self.weights[places] += weight
 
     def _count(self, weight: int) -> None:

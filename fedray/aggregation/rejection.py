@@ -12,8 +12,7 @@ def rejection(update: Update) -> str | None:
     values = update.values
     if values.dtype != np.float32 or values.shape != (update.layout.size,):
         return "shape"
-    if not np.isfinite(values).all():
+    largest = np.abs(values).max(initial=0.0)  # nan if any is
+    if not np.isfinite(largest):
         return "not-finite"
-    if values.size and np.abs(values).max() >= MAGNITUDE_LIMIT:
-        return "too-large"
-    return None
+    return "too-large" if largest >= MAGNITUDE_LIMIT else None

@@ -1,5 +1,6 @@
 """The Ray actor around a coordinator."""
 
+import gc
 from dataclasses import dataclass
 
 import ray
@@ -24,6 +25,7 @@ class CoordinatorActor:
     def open(self, experiment: Experiment, directory: RunDirectory, resources: HostResources, resume: bool) -> RunStart:
         """Make the coordinator; UserError as from `open_coordinator`."""
         self.coordinator: Coordinator = open_coordinator(experiment, directory, resources, resume)
+        gc.freeze()  # what a run starts with is not garbage: collecting would visit it for every few thousand devices
         return RunStart(self.coordinator.run_state.records, self.coordinator.publisher.url)
 
     def run_round(self) -> RoundRecord:

@@ -1,6 +1,7 @@
 """The actor that carries devices: it trains their assignments one by one and folds their updates where they arise."""
 
 import copy
+import gc
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ class Host:
             )
 
             self._executor = device_executor(host_config, "cuda" if ray.get_gpu_ids() else "cpu")
+        gc.freeze()  # modules and models are not garbage: collecting would visit them for every few thousand devices
 
     def train(self, chunk: Chunk) -> RoundResult:
         """Carry out a chunk; without an executor devices send back what they received."""
@@ -92,7 +94,8 @@ class Host:
         lora = values[: layout_of(self.host_config.shape, spec).lora_size]
         return np.concatenate([lora, head])
 
-    def _sent(self, spec: AdapterSpec) -> tuple[Layout, Ints]:
+    def _sent(self, spec: AdapterSpec) -> tuple[Layout, Ints | slice]:
         """The layout of what a device of this adapter sends, and the places of those floats among all it holds."""
-        layout = upload_layout(self.host_config.shape, spec, self.host_config.head == "shared")
-        return layout, layout_of(self.host_config.shape, spec).positions_of(layout)
+        held = layout_of(self.host_config.shape, spec)
+        sent = upload_layout(self.host_config.shape, spec, self.host_config.head == "shared")
+        return sent, slice(None) if sent == held else held.positions_of(sent)
