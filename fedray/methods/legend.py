@@ -136,10 +136,12 @@ def deepest_that_fits(works: Sequence[Work], memory_bytes: Floats) -> Depths:
 def choose_depths(seconds: Floats, deepest: Depths, waiting_bound: float) -> Depths:
     """LCD, greedy: a depth per device so that little time is spent waiting.
 
-    `seconds[i, k-1]` is device i's estimated round at depth k. Start from the deepest depth within T_ref, the larger
-    of the fastest device's round at its full depth and the slowest device's at depth 1. While the mean waiting
-    exceeds `waiting_bound` of the round: make the slowest device shallower, or, when it is at depth 1, the fastest
-    that stays below it deeper; stop when nothing changes. The longest time never grows, so this ends.
+    `seconds[i, k-1]` is device i's estimated round at depth k and grows with k. Start from the deepest depth within
+    T_ref, the larger of the fastest device's round at its full depth and the slowest device's at depth 1. While the
+    mean waiting exceeds `waiting_bound` of the round, make the slowest device shallower; stop when it is at depth 1.
+
+    The opposite move, a deeper fastest device, could never act: every device starts as deep as T_ref allows, so one
+    layer more takes longer than the round, and a device made shallower was the slowest with that layer.
     """
     rows = np.arange(len(seconds))
     reference = max(seconds[rows, deepest - 1].min(), seconds[:, 0].max())
@@ -148,14 +150,8 @@ def choose_depths(seconds: Floats, deepest: Depths, waiting_bound: float) -> Dep
     times = seconds[rows, depths - 1]
     while times.max() - times.mean() > waiting_bound * times.max():
         slowest = int(times.argmax())
-        if depths[slowest] > 1:
-            moved, depth = slowest, depths[slowest] - 1
-        else:
-            deeper = np.minimum(depths, deepest - 1)  # index of the next depth
-            affordable = (depths < deepest) & (seconds[rows, deeper] < times[slowest])
-            if not affordable.any():
-                break
-            moved = int(np.where(affordable, times, np.inf).argmin())
-            depth = depths[moved] + 1
-        depths[moved], times[moved] = depth, seconds[moved, depth - 1]
+        if depths[slowest] == 1:
+            break
+        depths[slowest] -= 1
+        times[slowest] = seconds[slowest, depths[slowest] - 1]
     return depths
