@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from fedray.divergence import label_divergence
 from fedray.emulation import InFlightUpdates
 from fedray.errors import UserError
 from fedray.experiment.experiment import Experiment
@@ -12,7 +13,6 @@ from fedray.experiment.reporting import round_devices
 from fedray.experiment.round_step import RoundPlanner
 from fedray.protocol import ServerState
 from fedray.results import DeviceRecord
-from fedray.results.divergence import label_divergence
 
 
 @dataclass(frozen=True)

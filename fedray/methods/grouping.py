@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fedray.arrays import Floats, Ints
+from fedray.divergence import divergence_from, log_mix
 
-_SMOOTHING = 1e-6  # added to every label's share, so that an absent label has a logarithm
 _TOLERANCE = 1e-6  # nats: gaining less changes no training, and chasing it would take most of the search
 _COMPARED_AT_ONCE = 2**11  # exchanges; with six labels the arrays stay in a core's cache
 _COMPARED_AT_MOST = 2**24  # exchanges, some seconds; 1,000 devices are done after 2 to 9 million
@@ -68,11 +68,11 @@ def grouping_objective(
 def group_divergences(label_histograms: Ints, assignment: Ints, groups: int) -> Floats:
     """KL(group mix || global mix) in nats, (groups,); 0 for a group without members.
 
-    A mix is every label's share of all examples of the members plus 1e-6, normalised: uniform where no member has any.
+    A group's mix is that of all examples of its members (`fedray.divergence`).
     """
     examples = np.zeros((groups, label_histograms.shape[1]))
     np.add.at(examples, assignment, label_histograms)
-    divergences = _divergence(examples.T, _log_mix(label_histograms.sum(axis=0)))
+    divergences = divergence_from(examples.T, log_mix(label_histograms.sum(axis=0)))
     return np.where(np.bincount(assignment, minlength=groups) > 0, np.maximum(divergences, 0.0), 0.0)
 
 
@@ -90,7 +90,7 @@ class _Objective:
     def of(cls, label_histograms: Ints, seconds: Floats, spread_weight: float) -> "_Objective":
         examples = np.pad(label_histograms.T.astype(np.float64), ((0, 0), (0, 1)))
         present = np.append(np.ones(len(seconds)), 0.0)
-        log_global_mix = _log_mix(label_histograms.sum(axis=0))
+        log_global_mix = log_mix(label_histograms.sum(axis=0))
         return cls(examples, np.append(seconds, 0.0), present, log_global_mix, spread_weight)
 
     @property
@@ -103,7 +103,7 @@ class _Objective:
 
     def cost(self, examples: Floats, sizes: Floats, means: Floats, squares: Floats) -> Floats:
         """What groups add to the objective, (...), as are all arguments but `examples`, (labels, ...)."""
-        divergence = _divergence(examples, self.log_global_mix)
+        divergence = divergence_from(examples, self.log_global_mix)
         return divergence + self.spread_weight * _relative_spread(squares / sizes, means)
 
 
@@ -247,23 +247,6 @@ class _Search:
             self.squares[group] = ((seconds - self.means[group]) ** 2).sum()
         sums = self.examples[:, groups], self.sizes[groups], self.means[groups], self.squares[groups]
         self.costs[groups] = self.objective.cost(*sums)
-
-
-def _log_mix(examples: Ints) -> Floats:
-    shares = examples / max(examples.sum(), 1) + _SMOOTHING
-    log_mix: Floats = np.log(shares / shares.sum())
-    return log_mix
-
-
-def _divergence(examples: Floats, log_global_mix: Floats) -> Floats:
-    """KL(mix of `examples` || global mix), (...); `examples` are whole counts, (labels, ...)."""
-    weights = examples + _SMOOTHING * np.maximum(examples.sum(axis=0), 1)
-    total = weights.sum(axis=0)
-    terms = np.log(weights)  # in place from here: fresh memory would cost more than the logarithm
-    terms -= log_global_mix.reshape(-1, *[1] * (examples.ndim - 1))
-    terms *= weights
-    divergence: Floats = terms.sum(axis=0) / total - np.log(total)
-    return divergence
 
 
 def _relative_spread(variances: Floats, means: Floats) -> Floats:

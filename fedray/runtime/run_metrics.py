@@ -9,7 +9,7 @@ import numpy as np
 from fedray.arrays import Flags, Ints
 from fedray.errors import UserError
 from fedray.results import DeviceRecord, RoundRecord
-from fedray.results.divergence import LabelMixes
+from fedray.results.label_mixes import LabelMixes
 from fedray.results.round_devices import RoundDevices, TrainedDevices
 from fedray.scenario.schema import Scenario
 from fedray.telemetry import Snapshot

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from fedray.results import DeviceRecord
-from fedray.results.divergence import LabelMixes
 from fedray.results.downsample import evenly
 from fedray.results.round_devices import RoundDevices
 from fedray.results.timeline import Change, timelines

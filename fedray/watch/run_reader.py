@@ -14,8 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from fedray.errors import UserError
 from fedray.results import Progress, RoundRecord, RoundUnderWay, RunDirectory
-from fedray.results.divergence import LabelMixes
 from fedray.results.downsample import evenly
+from fedray.results.label_mixes import LabelMixes
 from fedray.results.lines import round_line
 from fedray.results.round_devices import RoundDevices, TrainedDevices, round_devices
 from fedray.results.rows import devices_of_lines, devices_of_parquet, parquet_path, round_record

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from fedray.analysis import Criteria
 from fedray.analysis.report.gantt import MOST_ROWS
 from fedray.results import SummaryInputs, TrainedDeviceRecord, summarise
-from fedray.results.divergence import label_divergence
 from fedray.results.downsample import evenly
 from tests.analysis.pages import a_device, a_round, a_run, numbers, read, spent
 from tests.trained import trained
@@ -149,15 +148,6 @@ def test_heat_maps_show_every_devices_depth_rank_and_quantised_layers(tmp_path: 
 
 def test_without_quantised_layers_there_is_no_map_of_them(tmp_path: Path) -> None:
     assert not [one for one in read([a_run(tmp_path / "run")]).figures if "Quantised" in one.caption]
-
-
-def test_divergence_by_hand() -> None:
-    assert label_divergence(np.array([3, 1]), np.array([50, 50])) == pytest.approx(
-        0.75 * np.log(1.5) + 0.25 * np.log(0.5), abs=1e-6
-    )
-    assert label_divergence(np.array([2, 4]), np.array([200, 400])) == pytest.approx(0, abs=1e-6)
-    assert np.isfinite(label_divergence(np.array([5, 0]), np.array([5, 5])))
-    assert label_divergence(np.array([0, 0]), np.array([5, 5])) == pytest.approx(0)
 
 
 def test_label_mixes_of_the_groups_beside_the_fleets(tmp_path: Path) -> None:

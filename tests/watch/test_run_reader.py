@@ -117,7 +117,7 @@ def test_divergence_of_a_groups_labels_by_hand(tmp_path: Path) -> None:
     devices = [a_device(0, group=0), a_device(1, group=1)]
     run = a_run(tmp_path / "run", devices=devices, scenario=FLEET, shards=[[10, 0], [0, 10]])
     groups = RunReader(run.path, "run").round(1).groups
-    assert [group.label_divergence for group in groups] == pytest.approx([log(2)] * 2, abs=1e-5)
+    assert [group.label_divergence for group in groups] == pytest.approx([log(2)] * 2, abs=1e-4)
 
 
 def test_fleets_above_a_thousand_devices_are_read_round_by_round(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from fedray.analysis.report import style
 from fedray.analysis.report.reading import ReportedRun, Shards
 from fedray.analysis.report.style import Chart, View
 from fedray.arrays import Floats
-from fedray.results.divergence import label_divergence
+from fedray.divergence import label_divergence
 from fedray.results.downsample import evenly
 
 MOST_GROUPS = 40

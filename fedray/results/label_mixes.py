@@ -1,18 +1,11 @@
-"""How far a group's labels are from the whole fleet's."""
+"""Who holds which labels, and how far some devices' mix is from the fleet's."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from fedray.arrays import Floats, Ints
-
-SMOOTHING = 1e-6  # examples added to every label, so that an absent label has a logarithm
-
-
-def label_divergence(mine: Ints, whole: Ints) -> float:
-    """KL divergence (nats) of one label mix from another; both are examples per label, shape (labels,)."""
-    p, q = _mix(mine), _mix(whole)
-    return float(np.sum(p * np.log(p / q)))
+from fedray.arrays import Ints
+from fedray.divergence import label_divergence
 
 
 class LabelMixes:
@@ -27,8 +20,3 @@ class LabelMixes:
         """In nats; None if their labels are unknown."""
         held = [self.shards[device] for device in devices if device in self.shards]
         return label_divergence(np.sum(held, axis=0), self.whole) if held else None
-
-
-def _mix(examples: Ints) -> Floats:
-    smoothed = examples + SMOOTHING
-    return np.asarray(smoothed / smoothed.sum(), np.float64)
