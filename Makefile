@@ -33,7 +33,7 @@ test: setup  ## The fast tests
 test-all: setup  ## Every test, the slow ones too
 	$(BIN)/python -m pytest -m ''
 
-check: setup  ## ruff, mypy --strict, import-linter, no stale dashboard
+check: setup  ## ruff, mypy --strict (also of benchmarks, dashboards and cluster), import-linter, no stale dashboard
 	$(BIN)/ruff check fedray tests benchmarks cluster dashboards
 	$(BIN)/ruff format --check fedray tests benchmarks cluster dashboards
 	$(BIN)/mypy

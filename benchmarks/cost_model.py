@@ -86,8 +86,9 @@ def bert_base() -> BackboneShape:
 
 def seconds(kernels: Kernels, peak: Peak, family: Family) -> float:
     """What kernels take on a board of a family."""
-    rates = family.compute_utilisation * peak.flops_per_second, family.bandwidth_utilisation * peak.bytes_per_second
-    return float(kernels.seconds(*(np.array(x) for x in rates), np.array(family.launch_microseconds / 1e6)))
+    flops_per_second = np.array(family.compute_utilisation * peak.flops_per_second)
+    bytes_per_second = np.array(family.bandwidth_utilisation * peak.bytes_per_second)
+    return float(kernels.seconds(flops_per_second, bytes_per_second, np.array(family.launch_microseconds / 1e6)))
 
 
 def fitted_utilisation(kernels: Kernels, peak: Peak, family: Family, published: float) -> float:

@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -127,7 +128,9 @@ def embedded_model(spec: AdapterSpec, attention: str = "sdpa", dropout: float = 
     return AdaptedModel(load_weights(build(backbone.recipe), backbone.weights()), backbone.shape, spec)
 
 
-def random_roberta(layers: int, tokens: int, attention: str = "sdpa", dropout: float = 0.0) -> AdaptedModel:
+def random_roberta(
+    layers: int, tokens: int, attention: Literal["sdpa", "eager"] = "sdpa", dropout: float = 0.0
+) -> AdaptedModel:
     """RoBERTa-base's layers with random weights, for texts of up to `tokens` tokens of a small vocabulary."""
     config = RobertaConfig(vocab_size=1000, num_hidden_layers=layers, max_position_embeddings=514, pad_token_id=1)
     recipe = Recipe(config.to_json_string(use_diff=False), "mean", 12, attention, dropout)

@@ -107,9 +107,9 @@ def report(folders: list[Path]) -> None:
         print(f"{'AGX Orin, GPU rail, ' + mode:42}{measured:11.2f}{model:10.2f}{model / measured - 1:+8.1%}{note}")
     for folder in folders:
         for name in ("orin_nano_linear.csv", "orin_nano_matmul.csv"):
-            watts = product_watts(folder / name)
-            low, middle, high = watts.min(), np.median(watts), watts.max()
-            print(f"{name}: {len(watts)} products, {low:.1f} to {high:.1f} W, median {middle:.1f}")
+            products = product_watts(folder / name)
+            low, middle, high = products.min(), np.median(products), products.max()
+            print(f"{name}: {len(products)} products, {low:.1f} to {high:.1f} W, median {middle:.1f}")
     print(f"\n{'LoRA step, RoBERTa-base, 16 x 128':28}{'mode':18}{'seconds':>9}{'watts':>8}{'joules':>9}")
     for board, mode, seconds, watts, spent in joules_by_mode():
         print(f"{board:28}{mode:18}{seconds:9.2f}{watts:8.1f}{spent:9.1f}")

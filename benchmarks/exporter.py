@@ -17,10 +17,9 @@ from threading import Event, Thread
 
 from fedray.experiment.dry_run import dry_run
 from fedray.experiment.experiment import Experiment, prepare
-from fedray.results import RoundRecord, RunDirectory, TrainedDeviceRecord
+from fedray.results import Progress, RoundRecord, RunDirectory, TrainedDeviceRecord
 from fedray.runtime.coordinator_actor import RunStart
 from fedray.runtime.driver import execute
-from fedray.runtime.execution.round_executor import Progress
 from fedray.runtime.run_metrics import RunMetrics
 from fedray.scenario import load_scenario
 from fedray.telemetry import Exporter, Live
@@ -35,7 +34,7 @@ class Scraper:
     """Scrapes a run until its last round; `text` is the last answer, `seconds` what all of them took."""
 
     def started(self, experiment: Experiment, directory: RunDirectory, start: RunStart) -> None:
-        self.url, self.over, self.seconds, self.text = start.metrics_url, Event(), 0.0, ""
+        self.url, self.over, self.seconds, self.text = start.metrics_url or "", Event(), 0.0, ""
         self.thread = Thread(target=self._scrape, daemon=True)
         self.thread.start()
 
@@ -56,7 +55,8 @@ class Scraper:
 
 def scrape(url: str) -> str:
     with urllib.request.urlopen(url) as answer:
-        return answer.read().decode()
+        text: str = answer.read().decode()
+        return text
 
 
 def rendering(devices: int) -> tuple[float, int]:

@@ -42,8 +42,8 @@ def main() -> None:
 def accuracy_over_time(axes: Axes, runs: list[RunDirectory]) -> None:
     for run in runs:
         method = run.summary().method
-        rounds = [record for record in run.rounds() if record.accuracy is not None]
-        times, accuracies = [r.emulated_seconds for r in rounds], [r.accuracy for r in rounds]
+        points = [(record.emulated_seconds, record.accuracy) for record in run.rounds() if record.accuracy is not None]
+        times, accuracies = [seconds for seconds, _ in points], [accuracy for _, accuracy in points]
         axes.plot(times, accuracies, marker="o", label=method, color=METHOD_COLOURS[method])
     axes.set(xlabel="emulated seconds", ylabel="accuracy", title="one dot per round")
     axes.legend(frameon=False)

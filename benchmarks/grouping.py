@@ -32,7 +32,7 @@ def partitioned(labels: int, seed: int) -> Ints:
     train = Texts([""] * EXAMPLES, None, np.arange(EXAMPLES) % labels, None)
     task = Task(partition=Dirichlet(kind="dirichlet", alpha=0.1))
     shards = partition(train, task, DEVICES, seed, Source("benchmark", {}, {}))
-    return np.stack([np.bincount(train.labels[shard], minlength=labels) for shard in shards])
+    return np.stack([np.bincount(train.labels[shard], minlength=labels) for shard in shards.own])
 
 
 def three_boards(devices: int, rng: np.random.Generator) -> Floats:

@@ -15,6 +15,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -135,7 +136,8 @@ def peak_row(what: str, model: AdaptedModel) -> MemoryRow:
     watched = profile(activities=[ProfilerActivity.CPU], profile_memory=True)
     with model.with_dropout(np.random.default_rng(0)), watched:
         torch.nn.functional.cross_entropy(model.logits(batch), batch.labels).backward()
-    events = (event for event in watched.profiler.kineto_results.events() if event.name() == "[memory]")
+    results: Any = watched.profiler and watched.profiler.kineto_results  # torch's stubs lack nbytes
+    events = (event for event in results.events() if event.name() == "[memory]")
     changes = [event.nbytes() for event in sorted(events, key=lambda event: event.start_ns())]
     peak = float(np.cumsum(changes).max())
     modelled = training_memory_bytes(model.shape, spec, batch_size, COUNTED_TOKENS)

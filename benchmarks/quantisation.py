@@ -95,7 +95,7 @@ class Bench:
 
 
 def error(noisy: Gradient, exact: Gradient) -> float:
-    return ((torch.cat(noisy) - torch.cat(exact)).norm() / torch.cat(exact).norm()).item()
+    return float((torch.cat(noisy) - torch.cat(exact)).norm() / torch.cat(exact).norm())
 
 
 def main() -> None:

@@ -40,6 +40,12 @@ def a_run(folder: Path, devices: int) -> None:
     run.append_round(RoundRecord(1, seconds, seconds, 1.0, 0.5, 1.0, 9, 9, 9.0, devices, 0, 0, 1, 3.0, 8.0))
 
 
+def opened(server: subprocess.Popen[str]) -> str:
+    """The address that the server prints first."""
+    assert server.stdout is not None
+    return server.stdout.readline().split()[-1]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--devices", type=int, default=1_000)
@@ -52,7 +58,7 @@ def main() -> None:
                 executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-dev-shm-usage"]
             )
             page = browser.new_page(viewport={"width": 1280, "height": 1000})
-            page.goto(server.stdout.readline().split()[-1])
+            page.goto(opened(server))
             page.wait_for_selector("#fleet .board")
             times = page.evaluate(FRAMES)
             browser.close()

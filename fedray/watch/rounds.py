@@ -6,6 +6,7 @@ import numpy as np
 
 from fedray.results import DeviceRecord
 from fedray.results.downsample import evenly
+from fedray.results.label_mixes import LabelMixes
 from fedray.results.round_devices import RoundDevices
 from fedray.results.timeline import Change, timelines
 from fedray.watch.views import DeviceView, GroupView, RoundView
