@@ -4,7 +4,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-all check bench dashboards demo-watch
+.PHONY: help setup run test-unit test test-slow test-all check bench dashboards demo-watch
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -27,10 +27,16 @@ demo-watch: setup  ## A run and its live page; the page stays until Ctrl-C
 	@$(BIN)/fedray watch runs/demo --open & page=$$!; trap "kill $$page 2>/dev/null" EXIT; \
 	$(BIN)/fedray run scenarios/quickstart.yaml --run-dir runs/demo/$$(date +%H%M%S) && wait $$page
 
-test: setup  ## The fast tests
+test-unit: setup  ## The tests without a model and without Ray
+	$(BIN)/python -m pytest -m unit
+
+test: setup  ## The fast tests, those of test-unit included
 	$(BIN)/python -m pytest
 
-test-all: setup  ## Every test, the slow ones too
+test-slow: setup  ## The tests that `make test` leaves out
+	$(BIN)/python -m pytest -m slow
+
+test-all: setup  ## Every test once
 	$(BIN)/python -m pytest -m ''
 
 check: setup  ## ruff, mypy --strict (also of benchmarks, dashboards and cluster), import-linter, no stale dashboard

@@ -1,16 +1,23 @@
-"""One Ray for all runs of these tests, a small task with a real model, and a callback that records."""
+"""One Ray for all runs of these tests, a small task with a real model, and a callback that records.
+
+The unit lane loads this, so torch and Ray are imported where they are used.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from fedray.experiment.experiment import Experiment, prepare
 from fedray.results import Progress, RoundRecord, RunDirectory, Summary
-from fedray.runtime.coordinator_actor import RunStart
-from fedray.runtime.driver import execute
 from fedray.scenario import load_scenario
+
+if TYPE_CHECKING:
+    from fedray.experiment.experiment import Experiment
+    from fedray.runtime.coordinator_actor import RunStart
 
 
 @pytest.fixture(scope="session")
@@ -48,6 +55,8 @@ class Watching:
 @pytest.fixture
 def run(ray_address: str, small_scenario: Path, tmp_path: Path) -> Callable[..., Summary]:
     """Run the small scenario with settings, on one host unless they say otherwise; it leaves tmp_path / name."""
+    from fedray.experiment.experiment import prepare
+    from fedray.runtime.driver import execute
 
     def call(
         *settings: str,

@@ -42,6 +42,7 @@ def a_plan(fedray, *words: object) -> dict:
     return json.loads(result.out)
 
 
+@pytest.mark.model
 def test_plan_prints_the_contract(fedray) -> None:
     plan = a_plan(fedray)
     assert set(plan) == PLAN_KEYS
@@ -56,6 +57,7 @@ def test_plan_prints_the_contract(fedray) -> None:
     )
 
 
+@pytest.mark.model
 def test_legend_plans_a_shorter_round_than_fedit_and_spares_the_slow(fedray) -> None:
     """Slow devices train less deep, ranks never fall towards the output, the round is shorter."""
     legend = a_plan(fedray, "--round", 4)
@@ -105,12 +107,14 @@ def test_brackets_in_a_path_are_no_markup(fedray, monkeypatch, tmp_path: Path) -
     assert "a[red]b[/x]" in result.out
 
 
+@pytest.mark.model
 def test_plan_for_people_names_every_profile(fedray) -> None:
     text = fedray("plan", QUICKSTART).out
     for word in ("jetson-tx2", "jetson-xavier-nx", "jetson-agx-xavier", "waiting", "not finished"):
         assert word in text
 
 
+@pytest.mark.model
 def test_validate_says_what_a_scenario_comes_to(fedray) -> None:
     assert "80 devices, 10 rounds" in fedray("validate", QUICKSTART).out
     assert json.loads(fedray("validate", QUICKSTART, "--json").out)["scenario"]["training"]["rounds"] == 10
@@ -147,6 +151,7 @@ def test_schema_is_json_schema_that_ready_scenarios_satisfy(fedray) -> None:
         jsonschema.validate({"schema_version": 1, "method": {"name": "legend", "rnk": 3}}, schema)
 
 
+@pytest.mark.model
 def test_wrong_words_exit_2(fedray) -> None:
     assert fedray("plan", QUICKSTART, "--round", "0").code == 2
     assert "allowed: 1 to 10" in fedray("plan", QUICKSTART, "--round", "11").err
@@ -214,6 +219,7 @@ def test_a_wrong_scenario_is_refused_before_torch_and_ray_are_imported(tmp_path:
         assert "method.rnk: unknown key" in answer.stderr
 
 
+@pytest.mark.model
 def test_init_writes_a_scenario_that_plans_and_replaces_nothing(fedray, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert fedray("init", "fleet").out == "wrote fleet.yaml; next: fedray validate fleet.yaml, fedray run fleet.yaml\n"

@@ -29,6 +29,8 @@ from fedray.costs.memory import full_fine_tuning_memory_bytes
 from fedray.protocol import GradientNorms, Quantisation, TripletSelection
 from tests.shapes import shape
 
+pytestmark = pytest.mark.model
+
 FULL = AdapterSpec((2, 2, 2, 2), (0, 1, 2, 3), 1.0)
 
 

@@ -1,5 +1,7 @@
 """A real run on a real Ray, scraped by a real Prometheus with our rules; asked about once the last round is seen."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import socket
@@ -10,18 +12,20 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import pytest
 import yaml
 
-from fedray.experiment.experiment import Experiment, prepare
 from fedray.results import Progress, RoundRecord, RunDirectory
-from fedray.runtime.coordinator_actor import RunStart
-from fedray.runtime.driver import execute
 from fedray.scenario import load_scenario
 from fedray.telemetry import Exporter, Live, Snapshot
 from tests.dashboards.expressions import RULES
+
+if TYPE_CHECKING:
+    from fedray.experiment.experiment import Experiment
+    from fedray.runtime.coordinator_actor import RunStart
 
 ROUNDS = 3
 SCRAPES_SECONDS = 2.5  # two scrapes and two evaluations of the rules
@@ -134,6 +138,9 @@ class Lingering:
 @pytest.fixture(scope="module")
 def watched(two_layers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     from ray.cluster_utils import Cluster
+
+    from fedray.experiment.experiment import prepare
+    from fedray.runtime.driver import execute
 
     folder = tmp_path_factory.mktemp("watched")
     run_port, ray_port, own_port = free_ports(3)

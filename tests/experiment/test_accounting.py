@@ -14,6 +14,8 @@ from fedray.learning.partition import Shards
 from fedray.results import DataReport, RunDirectory
 from fedray.results.data_report import DeviceCounts, ExampleCounts, LabelCount, TextLengths
 
+pytestmark = pytest.mark.model
+
 
 def texts(labels: list[int]) -> Texts:
     return Texts(["x"] * len(labels), None, np.array(labels), None)

@@ -21,6 +21,8 @@ from fedray.scenario.schema import Asynchronous, Buffered
 from tests.methods.fleets import PRICING, build
 from tests.ray_session import Watching
 
+pytestmark = pytest.mark.model
+
 BUFFERED = "training.schedule={kind: buffered, buffer: 2}"
 ASYNCHRONOUS = "training.schedule={kind: asynchronous}"
 FEDIT = "method={name: fedit, rank: 4, weights: uniform}"

@@ -15,6 +15,8 @@ from fedray.runtime.sweep import open_sweep
 from fedray.scenario import load_scenario
 from tests.ray_session import write_board
 
+pytestmark = pytest.mark.model
+
 AUTO = "task.max_length=auto"
 
 

@@ -8,7 +8,6 @@ from statistics import median
 import numpy as np
 import pytest
 
-from benchmarks.energy import LOAD_WATTS_BY_HAND, LOAD_WATTS_PER_TFLOPS, training_watts
 from fedray.errors import UserError
 from fedray.fleet import build_fleet, load_catalogue
 
@@ -86,8 +85,11 @@ def test_every_collected_power_mode_is_in_the_catalogue_as_it_was_collected(shar
         assert (*given, mode["budget_w"]) in known, mode
 
 
+@pytest.mark.model
 def test_watts_of_the_jetsons_follow_from_clocks_and_never_pass_a_budget() -> None:
     """By the sources' formula, recomputed; what a mode does for a joule then falls with clocks, not with budgets."""
+    from benchmarks.energy import LOAD_WATTS_BY_HAND, LOAD_WATTS_PER_TFLOPS, training_watts
+
     for profile in load_catalogue().profiles.values():
         if profile.name in LOAD_WATTS_BY_HAND or profile.board.family not in LOAD_WATTS_PER_TFLOPS:
             continue

@@ -16,6 +16,8 @@ from fedray.scenario import ScenarioError
 from fedray.scenario.schema import Topology
 from tests.shapes import shape
 
+pytestmark = pytest.mark.model
+
 PRICING = Pricing(shape(layers=6), batch_size=2, sequence_length=16, head="shared")
 
 

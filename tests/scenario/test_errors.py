@@ -135,8 +135,27 @@ BROKEN = {
     "name that is a path": ("schema_version: 1\nname: ../../etc\n", [":2: name", "matching"]),
 }
 
+# what only reading the boards, the data or the backbone can tell
+PREPARED = (
+    "unknown device",
+    "unknown power mode",
+    "method parameter that does not suit",
+    "missing file",
+    "no backbone",
+    "no such module",
+    "longer than the backbone",
+    "rank wider than the module",
+    "no such catalogue",
+    "too many examples",
+    "target without data",
+    "batteries that never suffice",
+    "no device ever online",
+)
 
-@pytest.mark.parametrize("what", BROKEN)
+
+@pytest.mark.parametrize(
+    "what", [pytest.param(what, marks=pytest.mark.model) if what in PREPARED else what for what in BROKEN]
+)
 def test_a_broken_scenario_gives_one_readable_message(what, fedray, tmp_path: Path) -> None:
     text, said = BROKEN[what]
     path = tmp_path / "broken.yaml"
@@ -177,6 +196,7 @@ def test_every_problem_is_reported_at_once(fedray, tmp_path: Path) -> None:
     assert len(lines) == 3
 
 
+@pytest.mark.model
 def test_a_missing_label_column_names_the_columns_there_are(fedray, tmp_path: Path) -> None:
     for name in ("train", "test"):
         (tmp_path / f"{name}.csv").write_text("text,lable\nhello,1\n")

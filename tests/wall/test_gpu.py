@@ -19,6 +19,8 @@ from fedray.wall.gpu import confine
 from fedray.wall.messages import Task
 from fedray.wall.phase_targets import PhaseTargets
 
+pytestmark = pytest.mark.model
+
 ASSIGNMENT = Assignment(0, 0, AdapterSpec((4, 4), (0, 1), 1.0), 2, 1)
 
 

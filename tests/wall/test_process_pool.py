@@ -24,6 +24,8 @@ from fedray.wall.phase_targets import PhaseTargets
 from fedray.wall.process_pool import DeviceProcessPool, WorkerDiedError
 from fedray.wall.throttle import CutShortError
 
+pytestmark = pytest.mark.model
+
 IN_NO_TIME = PhaseTargets(0.05, 0.1, 0.05, inf, 1e12)
 
 
