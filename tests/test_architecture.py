@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -25,3 +26,11 @@ def test_a_module_is_small_and_says_what_it_is(path: Path) -> None:
     assert text.startswith('"""')
     assert not re.search(r"^\s*print\(|except Exception|import pickle|torch\.load\(", text, re.MULTILINE)
     assert path.stem not in ("utils", "helpers", "misc")
+
+
+@pytest.mark.parametrize("kind", [DeprecationWarning, PendingDeprecationWarning, FutureWarning])
+def test_a_deprecated_call_from_our_code_is_an_error_and_from_others_is_not(kind: type[Warning]) -> None:
+    for module in ("fedray.learning.trainer", "tests.conftest"):
+        with pytest.raises(kind):
+            warnings.warn_explicit("old", kind, "file.py", 1, module=module)
+    warnings.warn_explicit("old", kind, "file.py", 1, module="transformers.modeling_utils")
