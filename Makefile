@@ -2,6 +2,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+TWO    := -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test-unit test test-slow test-all check bench dashboards demo-watch
@@ -30,14 +31,13 @@ demo-watch: setup  ## A run and its live page; the page stays until Ctrl-C
 test-unit: setup  ## The tests without a model and without Ray
 	$(BIN)/python -m pytest -m unit
 
-test: setup  ## The fast tests, those of test-unit included
-	$(BIN)/python -m pytest
+test: setup  ## The fast tests, those of test-unit included, in two processes
+	$(BIN)/python -m pytest $(TWO)
 
 test-slow: setup  ## The tests that `make test` leaves out
 	$(BIN)/python -m pytest -m slow
 
-test-all: setup  ## Every test once
-	$(BIN)/python -m pytest -m ''
+test-all: test test-slow  ## Every test once
 
 check: setup  ## ruff, mypy --strict (also of benchmarks, dashboards and cluster), import-linter, no stale dashboard
 	$(BIN)/ruff check fedray tests benchmarks cluster dashboards
