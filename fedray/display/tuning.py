@@ -70,7 +70,8 @@ def tuning_tables(record: TuningRecord) -> Iterator[Table]:
     """A table for every method: its trials with their score at the end of each rung."""
     for method in record.methods:
         columns = [f"{rung.rounds} rounds" for rung in record.rungs]
-        made = table(f"{method.method}: best validation score after", [*map(_short, record.grid)], [*columns, ""])
+        title = f"{method.method}: mean of the last two validation scores after"
+        made = table(title, [*map(_short, record.grid)], [*columns, ""])
         for trial in method.trials:
             scores = [*map(share, trial.scores), *("" for _ in columns[len(trial.scores) :])]
             words = [f"{trial.values[key]}" for key in record.grid]

@@ -9,8 +9,11 @@ instead of a library.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, inf, isfinite
+from statistics import fmean
 
 from fedray.results import RoundRecord
+
+JUDGED = 2  # evaluations, the latest: one alone is noise, and the best of all is what an unstable run only touched
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Rung:
 
 @dataclass(frozen=True)
 class Score:
-    """The best validation score of a run, or -inf and why it has none."""
+    """The validation score that a run holds, or -inf and why it has none."""
 
     value: float
     failure: str | None = None
@@ -55,7 +58,9 @@ def survivors(scores: Sequence[float], count: int) -> tuple[int, ...]:
 
 
 def score(records: Sequence[RoundRecord], rounds: int) -> Score:
-    """The best validation score of a run's first `rounds` rounds.
+    """The mean of the last two validation scores of a run's first `rounds` rounds; of one evaluation, that one.
+
+    The best score would let a learning rate win that reaches it once and falls back.
 
     A run has diverged if its last loss is not finite, or if a round refused every update that arrived.
     """
@@ -69,7 +74,7 @@ def score(records: Sequence[RoundRecord], rounds: int) -> Score:
     last = judged[-1][1]
     if last is not None and not isfinite(last):
         return Score(-inf, f"diverged: the loss is {last:g}")
-    return Score(max(value for value, _ in judged))
+    return Score(fmean(value for value, _ in judged[-JUDGED:]))
 
 
 def edges(best: Mapping[str, object], tried: Sequence[Mapping[str, object]]) -> dict[str, str]:

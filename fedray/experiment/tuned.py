@@ -27,7 +27,7 @@ class TunedScenario:
     rounds: int
 
     def text(self, score: float) -> str:
-        """YAML that `fedray run` and `fedray sweep` read; `score` is the mean best validation score."""
+        """YAML that `fedray run` and `fedray sweep` read; `score` is what `halving.score` chose it by."""
         seeds = ", ".join(map(str, self.seeds))
         tuning = {"keys": [*self.keys], "seeds": [*self.seeds], "rounds": self.rounds, "score": score}
         data = {**{key: value for key, value in self.data.items() if key != "tuning"}, "tuning": tuning}

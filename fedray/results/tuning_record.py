@@ -26,8 +26,8 @@ class RungRecord:
 class TrialRecord:
     """A point of the grid: its values, the folders of its runs by seed, and its scores by rung as far as it went.
 
-    A score is the mean over the seeds of the best validation score so far; null if a run diverged or failed, and then
-    `failure` says which and why.
+    A score is the mean of the last two validation scores so far, over the seeds; null if a run diverged or failed, and
+    then `failure` says which and why.
     """
 
     values: Mapping[str, Any]

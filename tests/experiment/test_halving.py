@@ -63,11 +63,19 @@ def a_round(number: int, value: float | None, loss: float | None = 1.0, rejected
     return RoundRecord(number, 1.0, 1.0, 0.0, value, loss, 0, 0, 0.0, 4, 1, rejected, 1, 1.0, 1.0, score=value)
 
 
-def test_the_score_is_the_best_of_the_first_rounds() -> None:
-    rounds = [a_round(1, 0.5), a_round(2, None), a_round(3, 0.4), a_round(4, 0.9)]
-    assert score(rounds, 3) == Score(0.5)
-    assert score(rounds, 4) == Score(0.9)
+def test_the_score_is_the_mean_of_the_last_two_evaluations_of_the_first_rounds() -> None:
+    rounds = [a_round(1, 0.5), a_round(2, None), a_round(3, 0.25), a_round(4, 0.75)]
+    assert score(rounds, 2) == Score(0.5)
+    assert score(rounds, 3) == Score(0.375)
+    assert score(rounds, 4) == Score(0.5)
     assert score(rounds[1:2], 4) == Score(-inf, "no round was evaluated")
+
+
+def test_a_run_that_falls_back_loses_to_one_that_holds_its_score() -> None:
+    unstable = [a_round(number, value) for number, value in enumerate((0.7, 0.9, 0.4, 0.3), 1)]
+    steady = [a_round(number, value) for number, value in enumerate((0.6, 0.7, 0.7, 0.7), 1)]
+    scores = [score(run, 4).value for run in (unstable, steady)]
+    assert survivors(scores, 1) == (1,)
 
 
 @pytest.mark.parametrize(

@@ -21,4 +21,6 @@ class Tuning(Section):
         Field(strict=False, min_length=1, description="Seeds of the runs that chose them; no other run may use them."),
     ]
     rounds: Positive = Field(description="Rounds of the longest of those runs.")
-    score: float = Field(le=LARGEST, description="Mean best validation score of the chosen values over the seeds.")
+    score: float = Field(
+        le=LARGEST, description="Mean of the last two validation scores of the chosen values, over the seeds."
+    )
