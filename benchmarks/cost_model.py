@@ -34,16 +34,13 @@ from benchmarks import depth, energy, memory
 from fedray.adapters import BackboneShape
 from fedray.costs.kernels import (
     ADAM_TRAFFIC,
-    FLOAT,
-    Kernel,
-    Kernels,
     full_fine_tuning_kernels,
     layer_forward,
-    product,
 )
 from fedray.fleet import Family, load_catalogue
 from fedray.learning.backbone import describe
 from fedray.learning.classifier import Recipe
+from fedray.roofline import FLOAT, Kernel, Kernels, product
 
 BATCH_SIZE, TOKENS = 4, 256
 TX2_SECONDS = (0.5325, 0.612, 0.696, 0.791, 0.883, 0.9713, 1.064, 1.156, 1.2465, 1.33, 1.419, 1.51, 1.7)

@@ -24,12 +24,12 @@ from transformers import BertConfig
 
 from benchmarks.depth import embedded_model, full_spec, random_batch, random_roberta
 from fedray.adapters import AdapterSpec, BackboneShape, layout_of
-from fedray.costs.kernels import FLOAT
 from fedray.costs.memory import ADAM_COPIES, full_fine_tuning_memory_bytes, in_flight_bytes, training_memory_bytes
 from fedray.learning.activations import saved_bytes
 from fedray.learning.adapted import AdaptedModel
 from fedray.learning.backbone import describe
 from fedray.learning.classifier import Recipe
+from fedray.roofline import FLOAT
 
 FULL_PEAK_GB = (1.2, 1.5, 1.7, 2.0, 2.3, 2.8, 3.2, 3.5, 3.9, 4.1, 4.3, 4.7, 5.3)
 ADAPTER_PEAK_GB = (1.2, 1.3, 1.3, 1.6, 1.8, 2.1, 2.4, 2.5, 2.7, 3.1, 3.3, 3.5, 3.8)

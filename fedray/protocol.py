@@ -3,10 +3,11 @@
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import nan
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from fedray.adapters import AdapterSpec, Layout
 from fedray.arrays import Flags, Floats, Ints, Values
+from fedray.roofline import Kernels
 
 
 class Phase(StrEnum):
@@ -55,34 +56,50 @@ class Quantisation:
 
 
 @dataclass(frozen=True)
-class GradientNorms:
-    """A device measures the mean squared norm of every trained layer's gradient, towards the output (FedQuad)."""
+class PricedAdapter:
+    """An adapter as its price is computed: `spec` has the layers of the architecture that is priced.
 
-
-@dataclass(frozen=True)
-class TailDecay:
-    """A device adds strength * sum over modules of |B tail| |A tail| to its loss (HetLoRA); the tail is what lies
-    beyond `keep` ranks. It measures that sum before and after training.
+    `own_layers` counts those of the backbone that is trained; the two differ under a cost twin. `down` and `up` are the
+    tensors that travel without a hook, with the head where it travels.
     """
 
-    keep: int
-    strength: float
+    spec: AdapterSpec
+    own_layers: int
+    down: Layout
+    up: Layout
+
+    def stretched(self, count: float) -> float:
+        """A count over the backbone's layers as the same share of those that are priced."""
+        return count * self.spec.layers / self.own_layers
 
 
-@dataclass(frozen=True)
-class TripletSelection:
-    """A device selects the `keep` most important of all triplets (A row, E entry, B column) it holds (FedARA).
+class LocalHook:
+    """What a method adds to local training: parameters, a price, and the name of the code that runs on the device.
 
-    `orthogonality` weighs mean(|A A^T - I|, |B^T B - I|) over the modules in the loss; `smoothing` is the share of the
-    old value in the moving averages of importance. It sends what it selected, a bit per triplet, and each one's score.
+    A subclass is a frozen dataclass, declared beside its method. Its fields are numbers, texts, flags or tuples of
+    them, because a checkpoint of updates in flight holds them as JSON. `runner` names the torch half as
+    `package.module:Class`, a subclass of fedray.learning.hooks.HookRunner; only processes that train import it.
+
+    The price defaults to nothing. Counts grow with `PricedAdapter.stretched` where the hook counts over all layers.
     """
 
-    keep: int
-    orthogonality: float
-    smoothing: float
+    runner: ClassVar[str]
 
+    def download_bytes(self, adapter: PricedAdapter) -> int:
+        """Bytes that a device receives beside the adapter."""
+        return 0
 
-LocalHook = GradientNorms | TailDecay | TripletSelection
+    def upload_bytes(self, adapter: PricedAdapter) -> int:
+        """Bytes that a device sends beside its update; negative where the hook has it send less of that."""
+        return 0
+
+    def step_kernels(self, adapter: PricedAdapter) -> Kernels:
+        """What one local step launches beside plain training."""
+        return Kernels()
+
+    def memory_bytes(self, adapter: PricedAdapter) -> float:
+        """What the device keeps in memory beside plain training."""
+        return 0.0
 
 
 class Cohort(NamedTuple):

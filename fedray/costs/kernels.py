@@ -5,60 +5,11 @@ its result once. Operations per kernel are exact for the linear modules, attenti
 element-wise part of a layer moves is reconstructed from the sequence of its operations in PyTorch without fusion.
 """
 
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
-
-import numpy as np
-
 from fedray.adapters import AdapterSpec, BackboneShape
-from fedray.arrays import Floats
+from fedray.roofline import FLOAT, Kernel, Kernels, product
 
-FLOAT = 4
 QUANTISING = 0.2  # packing and unpacking a layer's activations, in forward passes of the layer (reconstructed: 0.1-0.3)
 ADAM_TRAFFIC = 7  # floats moved per trained weight: weight, gradient and two moments read, all but the gradient written
-
-
-@dataclass(frozen=True)
-class Kernel:
-    """One launch: operations and bytes."""
-
-    flops: float
-    bytes: float
-
-
-@dataclass(frozen=True)
-class Kernels:
-    """Numbers of launches of each kernel; adds and scales like a vector."""
-
-    counts: tuple[tuple[Kernel, float], ...] = ()
-
-    @staticmethod
-    def of(kernels: Iterable[Kernel]) -> "Kernels":
-        return Kernels(tuple(Counter(kernels).items()))
-
-    def __add__(self, other: "Kernels") -> "Kernels":
-        total = dict(self.counts)
-        for kernel, count in other.counts:
-            total[kernel] = total.get(kernel, 0) + count
-        return Kernels(tuple(total.items()))
-
-    def __mul__(self, times: float) -> "Kernels":
-        return Kernels(tuple((kernel, count * times) for kernel, count in self.counts) if times else ())
-
-    @property
-    def flops(self) -> float:
-        """Operations of all launches."""
-        return sum(count * kernel.flops for kernel, count in self.counts)
-
-    def seconds(self, flops_per_second: Floats, bytes_per_second: Floats, launch_seconds: Floats) -> Floats:
-        """The roofline, elementwise over devices: a kernel takes as long as its arithmetic or its memory traffic,
-        whichever is longer, and its launch besides (Williams et al., CACM 52(4), 2009).
-        """
-        total = launch_seconds * sum(count for _, count in self.counts)
-        for kernel, count in self.counts:
-            total = total + count * np.maximum(kernel.flops / flops_per_second, kernel.bytes / bytes_per_second)
-        return total
 
 
 def layer_forward(shape: BackboneShape, batch_size: int, sequence_length: int) -> Kernels:
@@ -136,11 +87,6 @@ def lora_weights(shape: BackboneShape, spec: AdapterSpec, layer: int) -> int:
     """Weights of one layer's LoRA (the diagonal of form `svd` is left out: a thousandth)."""
     ranks = spec.target_ranks(layer, len(shape.targets))
     return sum(rank * (t.in_features + t.out_features) for t, rank in zip(shape.targets, ranks, strict=True))
-
-
-def product(rows: int, inside: int, out: int) -> Kernel:
-    """A matrix product (rows x inside) (inside x out)."""
-    return Kernel(2.0 * rows * inside * out, FLOAT * float(rows * inside + inside * out + rows * out))
 
 
 def _attention(shape: BackboneShape, batch_size: int, sequence_length: int) -> list[Kernel]:

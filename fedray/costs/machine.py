@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedray.costs.kernels import Kernels
+from fedray.roofline import Kernels
 
 
 @dataclass(frozen=True)

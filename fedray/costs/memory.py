@@ -6,8 +6,9 @@ attention takes up to a sixth less than this says.
 """
 
 from fedray.adapters import AdapterSpec, BackboneShape
-from fedray.costs.kernels import FLOAT, lora_weights
+from fedray.costs.kernels import lora_weights
 from fedray.protocol import Quantisation
+from fedray.roofline import FLOAT
 
 ADAM_COPIES = 4  # weight, gradient, two moments
 EXACT_UNITS = 2.0  # of the lowest tuned layer: its input and its frozen key need no gradient and are never packed

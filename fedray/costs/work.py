@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import ceil
 from typing import Literal
 
-from fedray.adapters import AdapterSpec, BackboneShape, Layout, download_layout, upload_layout
+from fedray.adapters import AdapterSpec, BackboneShape, download_layout, upload_layout
 from fedray.arrays import Floats, Ints
-from fedray.costs.kernels import FLOAT, Kernels, layer_forward_flops, step_kernels
+from fedray.costs.kernels import layer_forward_flops, step_kernels
 from fedray.costs.memory import training_memory_bytes
-from fedray.protocol import Assignment, GradientNorms, LocalHook, Quantisation, TripletSelection
+from fedray.protocol import Assignment, LocalHook, PricedAdapter, Quantisation
+from fedray.roofline import FLOAT, Kernels
 
 
 @dataclass(frozen=True)
@@ -82,41 +82,22 @@ def _work(
     head_travels = pricing.head == "shared"
     down = download_layout(shape, priced, head_travels)
     up = upload_layout(shape, priced, head_travels)
+    memory = training_memory_bytes(shape, priced, batch, length, quantisation)
+    down_bytes, up_bytes = FLOAT * down.size, FLOAT * up.size
+    if hook is not None:
+        adapter = PricedAdapter(priced, spec.layers, down, up)
+        step += hook.step_kernels(adapter)
+        memory += hook.memory_bytes(adapter)
+        down_bytes += hook.download_bytes(adapter)
+        up_bytes += hook.upload_bytes(adapter)
     return Work(
         step=step,
         steps=steps,
         layer_passes=steps * step.flops / layer_forward_flops(shape, batch, length),
-        download_bytes=FLOAT * down.size + (_mask_bytes(down) if isinstance(hook, TripletSelection) else 0),
-        upload_bytes=_upload_bytes(up, priced, spec, hook),
-        memory_bytes=training_memory_bytes(shape, priced, batch, length, quantisation),
+        download_bytes=down_bytes,
+        upload_bytes=up_bytes,
+        memory_bytes=memory,
     )
-
-
-def _upload_bytes(sent: Layout, priced: AdapterSpec, spec: AdapterSpec, hook: LocalHook | None) -> int:
-    """Floats that travel up, and what the hook adds: layer norms, or mask bits and scores of selected triplets.
-
-    Of a selection the server only knows how many triplets come, not which: they are priced at the mean size of those
-    held, exact where all target modules have one shape.
-    """
-    floats = FLOAT * sent.size
-    if isinstance(hook, GradientNorms):
-        return floats + FLOAT * priced.depth
-    if isinstance(hook, TripletSelection):
-        held = triplets(sent)
-        share = min(1.0, hook.keep * priced.layers / spec.layers / max(held, 1))
-        kept = round(held * share)
-        return FLOAT * (sent.size - sent.lora_size + round(sent.lora_size * share) + kept) + _mask_bytes(sent)
-    return floats
-
-
-def triplets(layout: Layout) -> int:
-    """How many (A row, E entry, B column) triplets an adapter has."""
-    return sum(entry.size for entry in layout.entries if entry.factor == "E")
-
-
-def _mask_bytes(layout: Layout) -> int:
-    """A bit per triplet."""
-    return ceil(triplets(layout) / 8)
 
 
 def transfer_seconds(size_bytes: Floats | Ints, mbps: Floats, latency_seconds: Floats | float = 0.0) -> Floats:

@@ -10,12 +10,13 @@ import numpy as np
 import torch
 
 from fedray.adapters import initial_values, layout_of
-from fedray.costs.kernels import FLOAT, step_kernels
+from fedray.costs.kernels import step_kernels
 from fedray.costs.machine import MachineSpeed
 from fedray.learning.batches import draw_batches
 from fedray.learning.local_trainer import LocalTrainer
 from fedray.learning.trainer import train
 from fedray.protocol import Assignment
+from fedray.roofline import FLOAT
 from fedray.seeds import Purpose, generator
 
 REPEATS = 9

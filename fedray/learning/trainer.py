@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from fedray.arrays import Ints, Values
-from fedray.costs.kernels import FLOAT
 from fedray.costs.memory import ADAM_COPIES
 from fedray.learning.adapted import AdaptedModel
 from fedray.learning.hooks import hook_for
@@ -17,6 +16,7 @@ from fedray.learning.quantisation import QuantisedActivations, Quantiser
 from fedray.learning.saved_tensors import MeasureSaved
 from fedray.learning.tokens import Tokens
 from fedray.protocol import Assignment, Quantisation, Selection
+from fedray.roofline import FLOAT
 from fedray.scenario.schema import Optimiser
 
 
@@ -64,7 +64,7 @@ def train(
     device = hook_for(assignment.hook, model, layout)
     everything = [*model.peft.parameters(), *model.peft.buffers()]
     quantising = _quantising(model, everything, assignment.quantisation, noise)
-    resident = model.frozen_bytes + ADAM_COPIES * FLOAT * layout.size
+    resident = model.frozen_bytes + ADAM_COPIES * FLOAT * layout.size + device.memory_bytes()
     lora, head = model.trainable()
     adamw = torch.optim.AdamW(
         [{"params": lora, "lr": optimiser.learning_rate}, {"params": head, "lr": optimiser.head_learning_rate}],

@@ -10,18 +10,21 @@ whole modules go: a little with each, and most where the lowest layers lose thei
 alone leaves little to go; on all six linear modules of a layer most modules can go.
 """
 
+from dataclasses import dataclass
 from itertools import pairwise
+from math import ceil
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 
-from fedray.adapters import AdapterSpec, layout_of
+from fedray.adapters import AdapterSpec, Layout, layout_of
 from fedray.aggregation import Aggregate, Fold, TripletAggregate, TripletMean, triplet_numbers
 from fedray.arrays import Flags
 from fedray.methods.base import MethodContext, ParameterError
 from fedray.methods.fedsvd import SVDMethod, SVDSection
-from fedray.protocol import Plan, ServerState, TripletSelection, View
+from fedray.protocol import LocalHook, Plan, PricedAdapter, ServerState, View
+from fedray.roofline import FLOAT
 from fedray.scenario.schema import LARGEST, Positive
 
 
@@ -51,6 +54,34 @@ class FedARASection(SVDSection):
     orthogonality: float = Field(
         0.0, ge=0, le=LARGEST, description="Weight of the orthogonality penalty (AdaLoRA: 0.1)."
     )
+
+
+@dataclass(frozen=True)
+class TripletSelection(LocalHook):
+    """A device selects the `keep` most important of all triplets (A row, E entry, B column) it holds.
+
+    `orthogonality` weighs mean(|A A^T - I|, |B^T B - I|) over the modules in the loss; `smoothing` is the share of the
+    old value in the moving averages of importance. It sends what it selected, a bit per triplet, and each one's score,
+    and receives a bit per triplet.
+    """
+
+    runner = "fedray.learning.triplet_selection:TripletSelector"
+
+    keep: int
+    orthogonality: float
+    smoothing: float
+
+    def download_bytes(self, adapter: PricedAdapter) -> int:
+        return _mask_bytes(adapter.down)
+
+    def upload_bytes(self, adapter: PricedAdapter) -> int:
+        """The server only knows how many triplets come, not which: they are priced at the mean size of those held,
+        exact where all target modules have one shape.
+        """
+        held = _held_triplets(adapter.up)
+        share = min(1.0, adapter.stretched(self.keep) / max(held, 1))
+        floats = round(adapter.up.lora_size * share) - adapter.up.lora_size
+        return FLOAT * (floats + round(held * share)) + _mask_bytes(adapter.up)
 
 
 class FedARA(SVDMethod[FedARASection]):
@@ -130,6 +161,16 @@ class FedARA(SVDMethod[FedARASection]):
         kept = np.zeros(len(ranking), np.bool_)
         kept[ranking[:keep]] = True
         return kept
+
+
+def _held_triplets(layout: Layout) -> int:
+    """How many (A row, E entry, B column) triplets an adapter has."""
+    return sum(entry.size for entry in layout.entries if entry.factor == "E")
+
+
+def _mask_bytes(layout: Layout) -> int:
+    """A bit per triplet."""
+    return ceil(_held_triplets(layout) / 8)
 
 
 def _triplets(module_ranks: tuple[tuple[int, ...], ...]) -> int:

@@ -19,7 +19,8 @@ from fedray.costs import Work
 from fedray.methods.base import Method, MethodContext, MethodSection, ParameterError, in_one_group
 from fedray.methods.capacity import CapacityEstimate
 from fedray.methods.round_time import select_round_time
-from fedray.protocol import Assignment, DeviceReport, GradientNorms, Plan, Quantisation, View
+from fedray.protocol import Assignment, DeviceReport, LocalHook, Plan, PricedAdapter, Quantisation, View
+from fedray.roofline import FLOAT
 from fedray.scenario.schema import LARGEST
 
 GROUP_SIZE = 256  # activations sharing one range
@@ -40,6 +41,16 @@ class FedQuadSection(MethodSection):
     waiting_bound: float = Field(
         0.2, ge=0, le=LARGEST, description="Mean waiting allowed, as a share of the round's time."
     )
+
+
+@dataclass(frozen=True)
+class GradientNorms(LocalHook):
+    """A device measures the mean squared norm of every trained layer's gradient, towards the output, and sends it."""
+
+    runner = "fedray.learning.gradient_norms:NormMeter"
+
+    def upload_bytes(self, adapter: PricedAdapter) -> int:
+        return FLOAT * adapter.spec.depth
 
 
 @dataclass(frozen=True)

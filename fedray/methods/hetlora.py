@@ -8,6 +8,7 @@ integer would never prune a rank of 50 or less.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import floor
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ from pydantic import Field
 from fedray.adapters import AdapterSpec, layout_of
 from fedray.aggregation import Fold, NormOf, NormWeightedMean
 from fedray.methods.base import Method, MethodContext, MethodSection, ParameterError, in_one_group
-from fedray.protocol import Assignment, DeviceReport, Plan, TailDecay, View
+from fedray.protocol import Assignment, DeviceReport, LocalHook, Plan, View
 from fedray.scenario.schema import LARGEST, Positive
 
 
@@ -37,6 +38,18 @@ class HetLoRASection(MethodSection):
     tail_strength: float = Field(
         5e-3, ge=0, le=LARGEST, description="Weight of the penalty on the tail (reconstructed)."
     )
+
+
+@dataclass(frozen=True)
+class TailDecay(LocalHook):
+    """A device adds strength * sum over modules of |B tail| |A tail| to its loss; the tail is what lies beyond `keep`
+    ranks. It measures that sum before and after training. None of it is priced.
+    """
+
+    runner = "fedray.learning.tail_decay:TailTrainer"
+
+    keep: int
+    strength: float
 
 
 class HetLoRA(Method[HetLoRASection]):

@@ -7,7 +7,6 @@ from math import inf
 import numpy as np
 
 from fedray.costs import Pricing
-from fedray.costs.kernels import FLOAT
 from fedray.emulation import Schedule
 from fedray.errors import UserError
 from fedray.experiment.experiment import Experiment
@@ -15,6 +14,7 @@ from fedray.learning.calibration import Calibration
 from fedray.protocol import Outcome, Plan
 from fedray.results import MeasuredPhases, WallClockStats
 from fedray.results.quantities import size
+from fedray.roofline import FLOAT
 from fedray.runtime.execution.host_pool import HostResources
 from fedray.wall.dilation import needed_dilation
 from fedray.wall.gpu import MOST_CLIENTS, mps_is_there

@@ -1,7 +1,7 @@
 """Prices against hand-worked numbers, against torch's own counter, and against published measurements."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +24,12 @@ from benchmarks.depth import full_spec, random_roberta
 from benchmarks.memory import FULL_PEAK_GB, published_fit, saved_row
 from fedray.adapters import AdapterSpec, layout_of
 from fedray.costs import Pricing, joules, transfer_seconds
-from fedray.costs.kernels import Kernel, Kernels, lora_weights, step_kernels
+from fedray.costs.kernels import lora_weights, step_kernels
 from fedray.costs.memory import full_fine_tuning_memory_bytes
-from fedray.protocol import GradientNorms, Quantisation, TripletSelection
+from fedray.methods.fedara import TripletSelection
+from fedray.methods.fedquad import GradientNorms
+from fedray.protocol import LocalHook, Quantisation
+from fedray.roofline import Kernel, Kernels
 from tests.shapes import shape
 
 pytestmark = pytest.mark.model
@@ -257,3 +260,35 @@ def test_a_selection_is_never_priced_above_what_is_held() -> None:
     spec = AdapterSpec.of_modules(((1, 0),) * 4, 1.0, "svd")
     pricing = Pricing(shape(), 2, 16, "local")
     assert pricing.work(spec, 1, None, TripletSelection(9, 0.0, 0.85)).upload_bytes == 4 * (4 * 17 + 4) + 1
+
+
+@dataclass(frozen=True)
+class Costly(LocalHook):
+    """A hook with a price of every kind, per trained float."""
+
+    def download_bytes(self, adapter) -> int:
+        return adapter.down.size
+
+    def upload_bytes(self, adapter) -> int:
+        return -adapter.up.lora_size
+
+    def step_kernels(self, adapter) -> Kernels:
+        return Kernels.of([Kernel(7.0 * adapter.up.lora_size, 0.0)])
+
+    def memory_bytes(self, adapter) -> float:
+        return float(adapter.stretched(5))
+
+
+def test_a_hook_adds_its_own_price_to_that_of_the_assignment() -> None:
+    """Two of four layers, rank 2 on two modules of 8 x 8: 128 LoRA floats, and 27 of the head; a twin of eight."""
+    spec = FULL.deepest(2)
+    pricing = Pricing(shape(), 2, 16, "shared")
+    plain, priced = pricing.work(spec, 3), pricing.work(spec, 3, None, Costly())
+    assert priced.download_bytes - plain.download_bytes == 128 + 27
+    assert priced.upload_bytes - plain.upload_bytes == -128
+    assert priced.flops - plain.flops == 3 * 7 * 128
+    assert priced.layer_passes > plain.layer_passes
+    assert priced.memory_bytes - plain.memory_bytes == 5
+    twin = Pricing(shape(layers=8), 2, 16, "shared")
+    assert twin.work(spec, 3, None, Costly()).memory_bytes - twin.work(spec, 3).memory_bytes == 10
+    assert pricing.work(spec, 3, None, LocalHook()) == plain

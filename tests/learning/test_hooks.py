@@ -1,6 +1,8 @@
 """SVD adapters, and what devices measure for their methods, against a plain reading of the definitions."""
 
 import json
+import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from peft import PeftModel
 
 from fedray.adapters import AdapterSpec, as_lora, initial_values, layout_of
 from fedray.costs import Pricing
+from fedray.errors import UserError
 from fedray.learning.adapted import AdaptedModel
 from fedray.learning.batches import draw_batches
 from fedray.learning.classifier import build, load_classifier, load_weights
@@ -17,7 +20,10 @@ from fedray.learning.hooks import hook_for
 from fedray.learning.local_trainer import LocalTrainer, TrainingAssets
 from fedray.learning.quantisation import QuantisedActivations, Quantiser
 from fedray.learning.saved_tensors import held_bytes
-from fedray.protocol import Assignment, GradientNorms, Quantisation, TailDecay, TripletSelection
+from fedray.methods.fedara import TripletSelection
+from fedray.methods.fedquad import GradientNorms
+from fedray.methods.hetlora import TailDecay
+from fedray.protocol import Assignment, LocalHook, Quantisation
 from fedray.scenario.schema import Optimiser
 from fedray.seeds import Purpose, generator
 from tests.learning.conftest import batches, train
@@ -259,3 +265,29 @@ def test_a_round_divided_has_the_batches_of_the_whole(backbone, tokens) -> None:
     assert (
         bench.train(given, 7, values).values == train(model, LORA, values, tokens, drawn, Optimiser(), True).values
     ).all()
+
+
+@dataclass(frozen=True)
+class Nameless(LocalHook):
+    """A hook whose torch half is given by each test."""
+
+
+@pytest.mark.parametrize(
+    ("runner", "problem"),
+    [
+        (None, "has no runner"),
+        ("fedray.learning.hooks", "allowed: package.module:Class"),
+        ("no_such_package:Runner", "ModuleNotFoundError: No module named 'no_such_package'"),
+        ("fedray.learning.hooks:Missing", "has no Missing"),
+        ("fedray.learning.hooks:hook_for", "allowed: a subclass of fedray.learning.hooks.HookRunner"),
+    ],
+)
+def test_a_hook_without_a_usable_torch_half_is_refused_in_one_line(backbone, monkeypatch, runner, problem) -> None:
+    if runner is not None:
+        monkeypatch.setattr(Nameless, "runner", runner, raising=False)
+    model = a_model(backbone, LORA)
+    layout = model.load_adapter(LORA, start(backbone, LORA))
+    with pytest.raises(UserError, match=re.escape(problem)) as refused:
+        hook_for(Nameless(), model, layout)
+    assert "\n" not in str(refused.value)
+    assert "Nameless" in str(refused.value)

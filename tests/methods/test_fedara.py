@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from fedray.adapters import AdapterSpec, initial_values, layout_of
 from fedray.aggregation import TripletMean, triplet_numbers
-from fedray.methods.fedara import FedARA
-from fedray.protocol import Selection, ServerState, TripletSelection, Update
+from fedray.methods.fedara import FedARA, TripletSelection
+from fedray.protocol import Selection, ServerState, Update
 from tests.methods.fleets import PRICING, build, small_boards
 
 

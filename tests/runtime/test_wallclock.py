@@ -95,7 +95,7 @@ def test_how_much_of_a_round_is_over() -> None:
 
 def test_a_roofline_by_hand() -> None:
     """1e9 operations at 1e9/s against 1e6 bytes at 1e9/s, two launches of 1 ms each; a step took 1.5 times that."""
-    from fedray.costs.kernels import Kernel, Kernels
+    from fedray.roofline import Kernel, Kernels
 
     kernels = Kernels.of([Kernel(1e9, 1e6), Kernel(0.0, 5e8)])
     assert MachineSpeed(1e9, 1e9, 1e-3, 1.5).seconds(kernels) == pytest.approx(1.5 * (1.0 + 0.5 + 0.002))
