@@ -22,7 +22,7 @@ import pytest
 
 from fedray.scenario import LoadedScenario, load_scenario
 
-pytest_plugins = ["tests.lanes", "tests.ray_session"]
+pytest_plugins = ["tests.lanes", "tests.ray_session", "tests.outside_package"]
 
 PROJECT = Path(__file__).resolve().parents[1]
 SCENARIOS = PROJECT / "scenarios"

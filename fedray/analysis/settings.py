@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fedray.methods import METHODS
+from fedray.methods import method_defaults
 from fedray.results import RunDirectory
 from fedray.scenario import Scenario, load_scenario
 
@@ -50,7 +50,7 @@ def settings_of(run: RunDirectory, method: str) -> Settings:
 def flattened(scenario: Scenario, method: str) -> Settings:
     """The settings of a scenario whose method is named so; parameters it leaves out are the method's defaults."""
     data = scenario.model_dump(mode="json", exclude=set(ASIDE))
-    defaults = dict(flat({"method": _method_defaults(method)}))
+    defaults = dict(flat({"method": method_defaults(method)}))
     stop = scenario.training.stop
     rule = StopRule(stop.target, stop.hold) if stop.target is not None else None
     tuned = scenario.tuning.keys if scenario.tuning else ()
@@ -71,12 +71,6 @@ def _section_differs(run: Settings, other: Settings, name: str) -> bool:
     here, there = run.section(name), other.section(name)
     keys = here.keys() | there.keys()
     return any(here.get(key) != there.get(key) for key in keys if not both_tuned(run, other, key))
-
-
-def _method_defaults(method: str) -> dict[str, Any]:
-    """Every parameter of a method at its default; nothing of a method that is not known here."""
-    known = METHODS.get(method)
-    return known.section.model_validate({"name": method}).model_dump(mode="json") if known else {}
 
 
 def flat(data: Any, key: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401  (plain YAML data of any shape)

@@ -9,7 +9,7 @@ from rich.console import Console
 
 PIPED_WIDTH = 140  # columns of a table that goes to a file
 
-out, err = Console(markup=False, highlight=False), Console(stderr=True, markup=False, highlight=False)
+out, err = (Console(stderr=stream, markup=False, emoji=False, highlight=False) for stream in (False, True))
 if not out.is_terminal:
     out.width = max(PIPED_WIDTH, out.width)  # or what COLUMNS says
 
@@ -27,7 +27,7 @@ JobsAddress = Annotated[str, typer.Option("--address", metavar="URL", help="Ray'
 
 def say(text: str, console: Console = out) -> None:
     """One line of plain text, as long as it is."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 def print_json(data: object) -> None:

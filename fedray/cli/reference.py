@@ -1,5 +1,6 @@
 """Commands about what scenarios can name: catalog, schema."""
 
+from dataclasses import asdict
 from enum import StrEnum
 from typing import Annotated
 
@@ -24,7 +25,6 @@ def catalog(
     as_json: AsJson = False,
 ) -> None:
     """List what scenarios can name: devices, methods, datasets, backbones."""
-    from fedray.methods import METHODS
     from fedray.scenario.schema import BACKBONES, dataset_kinds
 
     if kind is CatalogKind.devices:
@@ -32,18 +32,37 @@ def catalog(
         return
     if name is not None:
         raise UserError(f"catalog {kind} {name}: only a device can be shown alone: fedray catalog devices NAME")
-    words = {
-        CatalogKind.methods: {name: method.section.__doc__ or "" for name, method in METHODS.items()},
-        CatalogKind.datasets: dataset_kinds(),
-        CatalogKind.backbones: BACKBONES,
-    }
-    lines = {name: text.strip().splitlines()[0] for name, text in words[kind].items()}
+    if kind is CatalogKind.methods:
+        _methods(as_json)
+        return
+    words = {CatalogKind.datasets: dataset_kinds(), CatalogKind.backbones: BACKBONES}
+    lines = {name: _first_line(text) for name, text in words[kind].items()}
     if as_json:
         print_json(lines)
     else:
         from fedray.display import word_table
 
         out.print(word_table(lines.items()))
+
+
+def _methods(as_json: bool) -> None:
+    """Every installed method: what it is, its package and version, its class, and what is wrong with a broken one."""
+    from fedray.display import word_table
+    from fedray.methods import method_entries
+
+    entries = method_entries()
+    if as_json:
+        print_json({name: asdict(entry) for name, entry in entries.items()})
+        return
+    rows = (
+        (name, f"{entry.package} {entry.version}", f"broken: {entry.problem}" if entry.problem else entry.about)
+        for name, entry in entries.items()
+    )
+    out.print(word_table(rows))
+
+
+def _first_line(text: str) -> str:
+    return text.strip().split("\n", 1)[0]
 
 
 def _devices(name: str | None, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from fedray.methods import METHODS
+from fedray.methods import method_defaults
 
 LONGEST_NAME = 100  # characters of a folder
 DIGEST = 8  # of them, where the name alone may stand for something else, too
@@ -90,8 +90,7 @@ def _method(value: object) -> _Text:
     if not isinstance(value, dict):
         return _word(value)
     name = value.get("name")
-    known = METHODS.get(name) if isinstance(name, str) else None
-    defaults = known.section.model_validate({"name": name}).model_dump(mode="json") if known else {}
+    defaults = method_defaults(name)
     mine = [(key, item) for key, item in sorted(value.items()) if key != "name" and defaults.get(key) != item]
     return _joined([_word(name), *(_setting(key, item) for key, item in mine)])
 

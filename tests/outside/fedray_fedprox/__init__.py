@@ -1,0 +1,1 @@
+"""Two methods for fedray: FedProx on LoRA, and FFA-LoRA."""
