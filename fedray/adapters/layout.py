@@ -126,11 +126,13 @@ def layout_of(shape: BackboneShape, spec: AdapterSpec) -> Layout:
 
 @lru_cache(maxsize=1024)
 def download_layout(shape: BackboneShape, spec: AdapterSpec, head_travels: bool) -> Layout:
-    """What a device receives: every LoRA tensor it holds, and the head if it travels."""
-    return layout_of(shape, spec).only(lambda entry: head_travels or entry.layer is not None)
+    """What a device receives: every LoRA tensor it holds but fixed ones, and the head if it travels."""
+    return layout_of(shape, spec).only(lambda e: head_travels if e.layer is None else e.factor not in spec.fixed)
 
 
 @lru_cache(maxsize=1024)
 def upload_layout(shape: BackboneShape, spec: AdapterSpec, head_travels: bool) -> Layout:
     """What a device sends: the LoRA tensors it trained, and the head if it travels."""
-    return layout_of(shape, spec).only(lambda e: head_travels if e.layer is None else e.layer in spec.trained)
+    return layout_of(shape, spec).only(
+        lambda e: head_travels if e.layer is None else e.layer in spec.trained and e.factor not in spec.fixed
+    )

@@ -6,6 +6,7 @@ from math import prod
 from typing import Literal
 
 Form = Literal["lora", "svd"]
+LoraFactor = Literal["A", "E", "B"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ class AdapterSpec:
     in ascending order; the forward pass is y = Wx + scaling * B(Ax) on every layer (peft: alpha = scaling * rank).
     Where the modules of a layer differ, `module_ranks[l][t]` is the rank of its t-th target and `ranks[l]` the highest.
     The form `svd` puts a diagonal between the factors: y = Wx + scaling * B diag(E) (Ax).
+    Factors in `fixed` keep their initial values on all layers. They are neither trained nor sent in either direction:
+    every device draws them from the run's seed.
     """
 
     ranks: tuple[int, ...]
@@ -69,6 +72,7 @@ class AdapterSpec:
     scaling: float
     module_ranks: tuple[tuple[int, ...], ...] | None = None
     form: Form = "lora"
+    fixed: tuple[LoraFactor, ...] = ()
 
     @staticmethod
     def of_modules(module_ranks: Sequence[Sequence[int]], scaling: float, form: Form = "lora") -> "AdapterSpec":
@@ -86,6 +90,15 @@ class AdapterSpec:
             raise ValueError(f"trained layers must ascend: {self.trained}")
         if self.module_ranks is not None and self.ranks != tuple(max(row) for row in self.module_ranks):
             raise ValueError(f"ranks {self.ranks} must be the highest of each layer's modules {self.module_ranks}")
+
+        if self.trained and {"A", "B"} <= set(self.fixed):
+            raise ValueError("A and B cannot both be fixed: nothing would be trained")
+
+    @property
+    def trained_factors(self) -> tuple[LoraFactor, ...]:
+        """A and B without those that are fixed."""
+        factors: tuple[LoraFactor, ...] = ("A", "B")
+        return tuple(factor for factor in factors if factor not in self.fixed)
 
     @property
     def layers(self) -> int:

@@ -5,7 +5,10 @@ its result once. Operations per kernel are exact for the linear modules, attenti
 element-wise part of a layer moves is reconstructed from the sequence of its operations in PyTorch without fusion.
 """
 
+from collections.abc import Sequence
+
 from fedray.adapters import AdapterSpec, BackboneShape
+from fedray.adapters.spec import LoraFactor
 from fedray.roofline import FLOAT, Kernel, Kernels, product
 
 QUANTISING = 0.2  # packing and unpacking a layer's activations, in forward passes of the layer (reconstructed: 0.1-0.3)
@@ -62,8 +65,19 @@ def step_kernels(
         ]
         for branch in branches:
             step += branch * (3 if layer in spec.trained else 1)
-    trained = sum(lora_weights(shape, spec, layer) for layer in spec.trained)
+        if layer in spec.trained and spec.fixed:
+            step += _fixed_gradients(shape, spec, ranks, tokens) * -1
+    trained = sum(lora_weights(shape, spec, layer, spec.trained_factors) for layer in spec.trained)
     return step + _update(trained) + head_step(shape, batch_size)
+
+
+def _fixed_gradients(shape: BackboneShape, spec: AdapterSpec, ranks: Sequence[int], tokens: int) -> Kernels:
+    """The products that would give the gradients of a layer's fixed factors: as large as those of their forward."""
+    products = {
+        "A": [product(tokens, t.in_features, rank) for t, rank in zip(shape.targets, ranks, strict=True) if rank],
+        "B": [product(tokens, rank, t.out_features) for t, rank in zip(shape.targets, ranks, strict=True) if rank],
+    }
+    return Kernels.of(kernel for factor in spec.fixed for kernel in products.get(factor, []))
 
 
 def full_fine_tuning_kernels(shape: BackboneShape, depth: int, batch_size: int, sequence_length: int) -> Kernels:
@@ -83,10 +97,15 @@ def head_step(shape: BackboneShape, batch_size: int) -> Kernels:
     return Kernels.of(product(batch_size, inside, out) for out, inside in matrices) * 3 + _update(weights)
 
 
-def lora_weights(shape: BackboneShape, spec: AdapterSpec, layer: int) -> int:
-    """Weights of one layer's LoRA (the diagonal of form `svd` is left out: a thousandth)."""
+def lora_weights(
+    shape: BackboneShape, spec: AdapterSpec, layer: int, factors: Sequence[LoraFactor] = ("A", "B")
+) -> int:
+    """Weights of these factors of one layer's LoRA (the diagonal of form `svd` is left out: a thousandth)."""
     ranks = spec.target_ranks(layer, len(shape.targets))
-    return sum(rank * (t.in_features + t.out_features) for t, rank in zip(shape.targets, ranks, strict=True))
+    return sum(
+        rank * (("A" in factors) * target.in_features + ("B" in factors) * target.out_features)
+        for target, rank in zip(shape.targets, ranks, strict=True)
+    )
 
 
 def _attention(shape: BackboneShape, batch_size: int, sequence_length: int) -> list[Kernel]:

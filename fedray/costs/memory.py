@@ -43,12 +43,15 @@ def training_memory_bytes(
     """M0 + d (m_act + m_lora) - a (m_act - m_quantised), and of the lowest tuned layer what stays exact. Masks do.
 
     M0: the frozen weights, the head with its optimiser state, and what is in flight. Every layer that back-propagation
-    passes keeps its activations, trained or not.
+    passes keeps its activations, trained or not. A fixed factor needs no gradient and no moments; the activations are
+    counted as if it were trained, which is an upper bound.
     """
     activation = layer_activation_bytes(shape, batch_size, sequence_length)
     head = sum(tensor.size for tensor in shape.head) * ADAM_COPIES * FLOAT
     fixed = shape.parameters * FLOAT + head + in_flight_bytes(shape, batch_size, sequence_length)
-    lora = ADAM_COPIES * FLOAT * sum(lora_weights(shape, spec, layer) for layer in spec.trained)
+    trained = sum(lora_weights(shape, spec, layer, spec.trained_factors) for layer in spec.trained)
+    fixed_factors = sum(lora_weights(shape, spec, layer, spec.fixed) for layer in spec.trained)
+    lora = ADAM_COPIES * FLOAT * trained + FLOAT * fixed_factors
     saved = 0.0
     if quantisation:
         share = quantised_share(quantisation.bits, quantisation.group_size)

@@ -131,8 +131,8 @@ class AdaptedModel:
                     parameter.zero_()
                 _part(parameter, entry).copy_(torch.from_numpy(layout.tensor(values, entry).copy()))
         for entry in self.layout.entries:
-            trained = train_head if entry.layer is None else entry.layer in spec.trained and entry.module in held
-            self.parameters[entry.module, entry.factor].requires_grad_(trained)
+            lora = entry.layer in spec.trained and entry.module in held and entry.factor not in spec.fixed
+            self.parameters[entry.module, entry.factor].requires_grad_(train_head if entry.layer is None else lora)
         return layout
 
     def values(self, layout: Layout) -> Values:

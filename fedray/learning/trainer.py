@@ -64,7 +64,9 @@ def train(
     device = hook_for(assignment.hook, model, layout)
     everything = [*model.peft.parameters(), *model.peft.buffers()]
     quantising = _quantising(model, everything, assignment.quantisation, noise)
-    resident = model.frozen_bytes + ADAM_COPIES * FLOAT * layout.size + device.memory_bytes()
+    fixed = layout.only(lambda entry: entry.factor in assignment.spec.fixed).size
+    adapter_floats = ADAM_COPIES * (layout.size - fixed) + fixed
+    resident = model.frozen_bytes + FLOAT * adapter_floats + device.memory_bytes()
     lora, head = model.trainable()
     adamw = torch.optim.AdamW(
         [{"params": lora, "lr": optimiser.learning_rate}, {"params": head, "lr": optimiser.head_learning_rate}],

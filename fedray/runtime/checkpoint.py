@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from fedray.adapters import AdapterSpec
-from fedray.adapters.spec import Form
+from fedray.adapters.spec import Form, LoraFactor
 from fedray.arrays import Floats, Values
 from fedray.emulation import InFlightUpdates
 from fedray.errors import UserError
@@ -102,7 +103,12 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
 
 
 def _spec(
-    ranks: list[int], trained: list[int], scaling: float, module_ranks: list[list[int]] | None, form: Form
+    ranks: list[int],
+    trained: list[int],
+    scaling: float,
+    module_ranks: list[list[int]] | None,
+    form: Form,
+    fixed: Sequence[LoraFactor] = (),
 ) -> AdapterSpec:
     modules = None if module_ranks is None else tuple(tuple(row) for row in module_ranks)
-    return AdapterSpec(tuple(ranks), tuple(trained), float(scaling), modules, form)
+    return AdapterSpec(tuple(ranks), tuple(trained), float(scaling), modules, form, tuple(fixed))
