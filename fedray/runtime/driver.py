@@ -1,7 +1,7 @@
 """One run from beginning to end, as the process that asked for it sees it."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from fedray.runtime.execution.host_pool import HostResources, host_resources
 from fedray.runtime.session import Cluster, session
 from fedray.runtime.stopping import is_finished
 from fedray.runtime.wallclock import require_room
+from fedray.scenario import Scenario
 
 POLL_SECONDS = 0.5  # between two polls of the current round's progress
 
@@ -49,14 +50,14 @@ def execute(
     RunInterruptedError
         on Ctrl-C; completed rounds are kept.
     """
-    with shared_session(address) as cluster:
+    with shared_session(address, [experiment.scenario]) as cluster:
         return execute_on(cluster, experiment, directory, callback, resume)
 
 
 @contextmanager
-def shared_session(address: str | None) -> Iterator[Cluster]:
-    """A Ray for one run after another, in which SIGTERM means Ctrl-C: that is how jobs are stopped."""
-    with session(address) as cluster:
+def shared_session(address: str | None, scenarios: Iterable[Scenario] = ()) -> Iterator[Cluster]:
+    """A Ray for runs of these scenarios, one after another; SIGTERM means Ctrl-C: that is how jobs are stopped."""
+    with session(address, [scenario.method["name"] for scenario in scenarios]) as cluster:
         before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # after Ray, which sets one of its own
         try:
             yield cluster

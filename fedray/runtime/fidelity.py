@@ -38,7 +38,7 @@ def measure_fidelity(
     folder = folder or default_folder(f"{wall.scenario.name}-fidelity")
     RunDirectory(folder).require_usable()
     directories = RunDirectory(folder / "virtual"), RunDirectory(folder / "wall")
-    with shared_session(address) as cluster:
+    with shared_session(address, [wall.scenario]) as cluster:
         share_of(wall, cluster)  # or it would be refused only after the other has run
         for experiment, directory in zip((virtual, wall), directories, strict=True):
             execute_on(cluster, experiment, directory, callback)

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 from fedray.errors import UserError
+from fedray.runtime.shipping import local_packages
 from fedray.scenario import LoadedScenario
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -46,19 +47,21 @@ class Jobs:
         """Ship the resolved scenario and this fedray to the cluster and start the run there.
 
         `python` is the interpreter on the cluster; by default this one if the cluster is on this machine, else the
-        `python` of its PATH. Local data and backbones are not shipped: their paths must exist there.
+        `python` of its PATH. The package of a method that is not installed among Python's own goes along. Local data
+        and backbones are not shipped: their paths must exist there.
         """
         scenario = loaded.scenario
         now = datetime.now(UTC)
         submission_id = f"fedray-{scenario.name}-{now:%Y%m%d-%H%M%S-%f}"
         run_dir = f"~/fedray-runs/{submission_id}"
-        with tempfile.TemporaryDirectory() as folder, self._plain_errors():
+        with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as aside, self._plain_errors():
             (Path(folder) / "scenario.yaml").write_text(loaded.to_yaml())
+            packages = local_packages([scenario.method["name"]], Path(aside))
             command = f"{shlex.quote(python or self._python())} -m fedray run scenario.yaml --address auto --run-dir"
             self.client.submit_job(
                 entrypoint=f"exec {command} {run_dir}",
                 submission_id=submission_id,
-                runtime_env={"working_dir": folder, "py_modules": [str(PACKAGE)]},
+                runtime_env={"working_dir": folder, "py_modules": [str(PACKAGE), *packages]},
                 metadata={"fedray": scenario.name, "run_dir": run_dir, "submitted": now.isoformat(timespec="seconds")},
             )
         return self.find(submission_id)

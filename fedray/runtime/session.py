@@ -3,13 +3,16 @@
 import os
 import secrets
 import socket
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import ray
 
 from fedray.errors import UserError
+from fedray.runtime.shipping import local_packages
 
 CONNECT_SECONDS = 5.0  # for a first answer of a head
 
@@ -24,8 +27,10 @@ class Cluster:
 
 
 @contextmanager
-def session(address: str | None) -> Iterator[Cluster]:
+def session(address: str | None, methods: Iterable[str] = ()) -> Iterator[Cluster]:
     """Connect to `address` (`auto`, or host:port of a head), or start a Ray of our own; leave it at the end.
+
+    The packages of `methods` that only this machine has are shipped to the nodes. A Ray of our own has Python's path.
 
     Raises
     ------
@@ -36,7 +41,7 @@ def session(address: str | None) -> Iterator[Cluster]:
     if address is None:
         _start_embedded()
     else:
-        _connect(address)
+        _connect(address, methods)
     try:
         resources = ray.cluster_resources()
         yield Cluster(resources.get("CPU", 0.0), resources.get("GPU", 0.0), resources.get("memory", 0.0))
@@ -57,11 +62,20 @@ def _start_embedded() -> None:
     )
 
 
-def _connect(address: str) -> None:
+def _connect(address: str, methods: Iterable[str]) -> None:
     if address != "auto":
         _require_listener(address)
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="error", namespace="fedray")
+        with tempfile.TemporaryDirectory() as folder:
+            packages = local_packages(methods, Path(folder))
+            environment = {"py_modules": packages} if packages else None
+            ray.init(
+                address=address,
+                log_to_driver=False,
+                logging_level="error",
+                namespace="fedray",
+                runtime_env=environment,
+            )
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"--address: cannot join the Ray cluster at {address}: {reason}") from None

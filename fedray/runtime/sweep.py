@@ -70,7 +70,7 @@ def run_sweep(sweep: Sweep, address: str | None, callback: SweepWatcher) -> tupl
     left = [run for run in sweep.runs if not run.complete]
     if not left:
         return ()
-    with shared_session(address) as cluster:
+    with shared_session(address, [run.experiment.scenario for run in sweep.runs]) as cluster:
         for run in left:
             share_of(run.experiment, cluster)
         sweep.directory.write(sweep.record)

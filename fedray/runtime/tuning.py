@@ -172,7 +172,8 @@ class _Halving:
     def _ray(self) -> Cluster:
         """Ray, once every run has room on it and tune.json says what will be done."""
         if self.cluster is None:
-            self.cluster = self.stack.enter_context(shared_session(self.address))
+            scenarios = [run.experiment.scenario for run in self.tuning.runs]
+            self.cluster = self.stack.enter_context(shared_session(self.address, scenarios))
             for run in self.tuning.runs:
                 share_of(run.experiment, self.cluster)
             write_tuning(self.tuning.file, self.record)

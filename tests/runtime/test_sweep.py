@@ -238,9 +238,9 @@ def test_a_cell_that_fails_is_said_and_the_others_go_on_in_the_same_session(
             (folder / "seed1" / "checkpoint").rename(tmp_path / "moved")
             (folder / "seed1" / "checkpoint").write_text("in the way")
 
-    def counting(address: str | None) -> object:
-        opened.append(address)
-        return real(address)
+    def counting(address: str | None, methods: list[str]) -> object:
+        opened.append(methods)
+        return real(address, methods)
 
     real = driver.session
     monkeypatch.setattr(driver, "session", counting)
@@ -250,7 +250,7 @@ def test_a_cell_that_fails_is_said_and_the_others_go_on_in_the_same_session(
     assert "--resume" in watching.failures["seed1"]
     assert RunDirectory(folder / "seed1").summary().status == "failed"
     assert [run.path.name for run in SweepDirectory(folder).completed()] == ["seed2"]
-    assert len(opened) == 1
+    assert opened == [["fedit", "fedit"]]
 
 
 def test_a_cluster_too_small_for_one_cell_is_said_before_the_first(swept, plain: Path, tmp_path: Path) -> None:

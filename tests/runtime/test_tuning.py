@@ -106,7 +106,7 @@ def validated(small_scenario: Path, tmp_path: Path) -> Path:
 def tuned(validated: Path, tmp_path: Path, monkeypatch) -> Callable[..., tuple[TuningRecord, WatchingTuning]]:
     """A tuning whose runs are stood in for, into tmp_path / "tune"."""
     monkeypatch.setattr(batch, "execute_on", stand_in)
-    monkeypatch.setattr(tuning, "shared_session", lambda address: nullcontext())
+    monkeypatch.setattr(tuning, "shared_session", lambda address, scenarios: nullcontext())
     monkeypatch.setattr(tuning, "share_of", lambda experiment, cluster: None)
 
     def call(
