@@ -1,5 +1,6 @@
 """What the methods of the outside package plan, and their prices by hand."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,9 @@ from fedray.methods import MethodContext, known_method
 from fedray.methods.registry import section_name
 from fedray.protocol import ServerState, Update
 from fedray.roofline import Kernel, Kernels, product
+from tests.conftest import PROJECT
 from tests.methods.fleets import PRICING, small_boards
+from tests.outside_package import SOURCE
 from tests.shapes import shape
 
 TINY = Pricing(shape(), batch_size=2, sequence_length=16, head="shared")  # 4 layers, query and value of 8 x 8
@@ -76,3 +79,11 @@ def test_ffa_lora_aggregates_b_exactly_and_never_touches_a(outside) -> None:
 def test_both_factors_cannot_be_fixed(outside) -> None:
     with pytest.raises(ValueError, match="A and B cannot both be fixed"):
         replace(build("ffa-lora").adapter(), fixed=("A", "B"))
+
+
+def test_the_page_shows_the_code_of_the_package() -> None:
+    page = (PROJECT / "docs/methods/own-method.md").read_text()
+    blocks = re.findall(r"```python\n# (\S+)\n(.*?)```", page, re.DOTALL)
+    assert [name for name, _ in blocks] == ["fedray_fedprox/fedprox.py", "fedray_fedprox/proximal.py"]
+    for name, code in blocks:
+        assert code.strip() in (SOURCE / name).read_text()
