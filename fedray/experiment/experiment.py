@@ -18,11 +18,12 @@ from fedray.errors import RunFailedError, UserError
 from fedray.experiment.task_data import TaskData, read_task_data
 from fedray.fleet import Fleet, FleetState, build_fleet
 from fedray.learning.backbone import Backbone, find_backbone, find_twin
+from fedray.learning.hooks import runner_of
 from fedray.learning.local_trainer import TrainingAssets
 from fedray.methods import Method, MethodContext, build_method, method_section, resolved
 from fedray.protocol import Plan, View
 from fedray.results import Steps
-from fedray.scenario import LoadedScenario, Scenario
+from fedray.scenario import LoadedScenario, Scenario, ScenarioError
 from fedray.scenario.schema import WITHOUT_DATA, NoData, Synchronous
 
 
@@ -97,8 +98,14 @@ class Experiment:
         )
 
     def planned(self, method: Method[Any], view: View) -> Plan:
-        """The method's plan; empty if no device is free."""
-        return method.plan(view) if len(view.devices) else Plan((), ())
+        """The method's plan; empty if no device is free. ScenarioError if it asks for a hook that cannot run."""
+        plan = method.plan(view) if len(view.devices) else Plan((), ())
+        for kind in {type(assignment.hook) for assignment in plan.assignments if assignment.hook is not None}:
+            try:
+                runner_of(kind)
+            except UserError as error:
+                raise ScenarioError(self.loaded.source.problem(("method", "name"), str(error))) from None
+        return plan
 
     def schedule(self, round_: int, plan: Plan, fleet_state: FleetState) -> Schedule:
         """What a plan comes to under the truth of a round that starts at a time."""

@@ -49,18 +49,23 @@ class HookRunner(Generic[Hook_co]):
 
 
 def hook_for(hook: LocalHook | None, model: AdaptedModel, layout: Layout) -> HookRunner[LocalHook | None]:
-    """The runner of a hook on a model with a loaded adapter; UserError if the hook names none."""
-    if hook is None:
-        return HookRunner(None, model, layout)
-    where = f"{type(hook).__module__}.{type(hook).__qualname__}"
-    named = getattr(hook, "runner", None)
+    """The runner of a hook on a model with a loaded adapter; UserError if the hook has none."""
+    return HookRunner(None, model, layout) if hook is None else runner_of(type(hook))(hook, model, layout)
+
+
+def runner_of(kind: type[LocalHook]) -> type[HookRunner[LocalHook | None]]:
+    """The torch half of a kind of hook; UserError, in one line, if the hook breaks the contract."""
+    where = f"the local hook {kind.__module__}.{kind.__qualname__}"
+    parameters = vars(kind).get("__dataclass_params__")
+    if parameters is None or not parameters.frozen:
+        raise UserError(f"{where} is no frozen dataclass; allowed: @dataclass(frozen=True)")
+    named = getattr(kind, "runner", None)
     if not isinstance(named, str):
-        raise UserError(f"{where}: a local hook has no runner; allowed: runner = 'package.module:Class'")
+        raise UserError(f"{where} has no runner; allowed: runner = 'package.module:Class'")
     try:
         runner = import_target(named)
     except ImportTargetError as error:
         raise UserError(f"{where}: runner: {error}") from None
     if not (isinstance(runner, type) and issubclass(runner, HookRunner)):
         raise UserError(f"{where}: runner: given {named!r}; allowed: a subclass of {HookRunner.__module__}.HookRunner")
-    made: HookRunner[LocalHook | None] = runner(hook, model, layout)
-    return made
+    return runner

@@ -16,7 +16,7 @@ from fedray.errors import UserError
 from fedray.learning.adapted import AdaptedModel
 from fedray.learning.batches import draw_batches
 from fedray.learning.classifier import build, load_classifier, load_weights
-from fedray.learning.hooks import hook_for
+from fedray.learning.hooks import hook_for, runner_of
 from fedray.learning.local_trainer import LocalTrainer, TrainingAssets
 from fedray.learning.quantisation import QuantisedActivations, Quantiser
 from fedray.learning.saved_tensors import held_bytes
@@ -291,3 +291,13 @@ def test_a_hook_without_a_usable_torch_half_is_refused_in_one_line(backbone, mon
         hook_for(Nameless(), model, layout)
     assert "\n" not in str(refused.value)
     assert "Nameless" in str(refused.value)
+
+
+def test_a_hook_that_is_no_frozen_dataclass_is_refused() -> None:
+    class Loose(LocalHook):
+        runner = GradientNorms.runner
+
+    for kind in (Loose, dataclass(Loose)):
+        with pytest.raises(UserError, match="Loose is no frozen dataclass"):
+            runner_of(kind)
+    assert runner_of(GradientNorms).__name__ == "NormMeter"

@@ -156,3 +156,34 @@ def test_a_wrong_outside_scenario_is_refused_without_torch_and_ray_in_a_second(o
     assert answer.returncode == 2, answer.stderr
     assert "method.muh: unknown key (did you mean 'mu'?)" in answer.stderr
     assert float(answer.stdout) < 1.5  # seconds of CPU: 0.6 on an idle core, a loaded one counts more
+
+
+HOOKED = """
+from dataclasses import dataclass
+from typing import Literal
+from fedray.methods.fedit import FedIT
+from fedray.methods import MethodSection
+from fedray.protocol import LocalHook
+@dataclass(frozen=True)
+class Hook(LocalHook):
+    runner = "fedray.absent:Runner"
+class Section(MethodSection):
+    name: Literal["hooked"]
+    depth: None = None
+class Hooked(FedIT):
+    section = Section
+    def plan(self, view):
+        return self.uniform_plan(view, self.adapter(), Hook())
+"""
+
+
+@pytest.mark.parametrize("command", ["validate", "plan"])
+def test_a_hook_that_cannot_run_is_refused_before_anything_runs(command, tmp_path: Path, monkeypatch, fedray) -> None:
+    (tmp_path / "hooked.py").write_text(HOOKED)
+    on_path(tmp_path, monkeypatch)
+    path = tmp_path / "s.yaml"
+    path.write_text(PLAIN + "method: {name: 'hooked:Hooked'}\n")
+    refused = fedray(command, path)
+    assert (refused.code, refused.err.count("\n")) == (2, 1), refused.err
+    place = f"{path}:5: method.name: the local hook hooked.Hook: runner: importing fedray.absent fails"
+    assert refused.err.startswith(place)
