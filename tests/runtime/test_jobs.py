@@ -78,6 +78,22 @@ def test_a_stopped_job_keeps_its_rounds(dashboard, fedray, small_scenario: Path)
     assert directory.summary().rounds_completed >= 1
 
 
+@pytest.mark.parametrize("name", ["fedprox", "fedray_fedprox.fedprox:FedProx"])
+def test_a_job_brings_the_package_of_its_method(dashboard, outside, fedray, small_scenario: Path, name) -> None:
+    """The cluster began without it on its path; by its name it needs the package's entry points there, too."""
+    settings = (
+        "--set",
+        f"method={{name: '{name}', rank: 4}}",
+        "--set",
+        "runtime.hosts=2",
+        "--set",
+        "training.rounds=1",
+    )
+    submitted = fedray("submit", small_scenario, "--address", dashboard, *settings, "--follow")
+    assert submitted.code == 0, submitted.out + submitted.err
+    assert f"small: {name}, 6 devices" in submitted.out
+
+
 def test_a_job_whose_scenario_is_wrong_ends_with_2(dashboard, fedray, small_scenario: Path) -> None:
     settings = ("--set", "task.min_examples=5000", "--set", "task.too_few=sit-out")
     result = fedray("submit", small_scenario, "--address", dashboard, *settings, "--follow")
