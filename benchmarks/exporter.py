@@ -17,7 +17,8 @@ from threading import Event, Thread
 
 from fedray.experiment.dry_run import dry_run
 from fedray.experiment.experiment import Experiment, prepare
-from fedray.results import Progress, RoundRecord, RunDirectory, TrainedDeviceRecord
+from fedray.results import Progress, RoundRecord, RunDirectory
+from fedray.results.round_devices import TrainedDevices, round_devices
 from fedray.runtime.coordinator_actor import RunStart
 from fedray.runtime.driver import execute
 from fedray.runtime.run_metrics import RunMetrics
@@ -66,7 +67,9 @@ def rendering(devices: int) -> tuple[float, int]:
     planned = dry_run(prepare(loaded), 1)
     record = RoundRecord(1, 9.0, 9.0, 1.0, 0.5, 1.0, 9, 9, 9.0, devices, 0, 0, 1, 3.0, 8.0)
     metrics = RunMetrics("bench", loaded.scenario, None)
-    metrics.add(record, [TrainedDeviceRecord(1, device, 0.5, None) for device in planned.devices])
+    columns = round_devices(1, planned.devices)
+    nothing = (None,) * devices
+    metrics.add(record, TrainedDevices(columns, (0.5,) * devices, nothing, nothing))
     exporter = Exporter(0, "127.0.0.1", lambda: Live(0, 0, 0))
     exporter.publish(metrics.snapshot({}))
     times = []

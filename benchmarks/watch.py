@@ -17,7 +17,8 @@ from playwright.sync_api import sync_playwright
 
 from fedray.experiment.dry_run import dry_run
 from fedray.experiment.experiment import prepare
-from fedray.results import RoundRecord, RunDirectory, TrainedDeviceRecord
+from fedray.results import RoundRecord, RunDirectory
+from fedray.results.round_devices import TrainedDevices, round_devices
 from fedray.scenario import load_scenario
 
 QUICKSTART = Path(__file__).parent.parent / "scenarios" / "quickstart.yaml"
@@ -35,7 +36,9 @@ def a_run(folder: Path, devices: int) -> None:
     planned = dry_run(prepare(loaded), 1)
     run = RunDirectory(folder)
     run.create(loaded.to_yaml())
-    run.append_devices([TrainedDeviceRecord(1, device, 0.5, None) for device in planned.devices], devices)
+    columns = round_devices(1, planned.devices)
+    nothing = (None,) * devices
+    run.append_devices(TrainedDevices(columns, (0.5,) * devices, nothing, nothing), devices)
     seconds = planned.round_seconds
     run.append_round(RoundRecord(1, seconds, seconds, 1.0, 0.5, 1.0, 9, 9, 9.0, devices, 0, 0, 1, 3.0, 8.0))
 
