@@ -13,11 +13,9 @@ import time
 import numpy as np
 
 from fedray.arrays import Floats, Ints
-from fedray.learning.corpus import Texts
-from fedray.learning.partition import partition
+from fedray.learning.partitions import Dirichlet, Pool
 from fedray.methods.grouping import group_divergences, grouping_objective, near_iid_groups
 from fedray.scenario import Source
-from fedray.scenario.schema import Dirichlet, Task
 
 DEVICES, GROUPS, EXAMPLES = 80, 8, 8_000
 LABELS = (2, 3, 6, 20)
@@ -29,10 +27,9 @@ TIMED_LABELS, TIMED_WEIGHT = 6, 0.5
 
 def partitioned(labels: int, seed: int) -> Ints:
     """Label histograms of the devices, (devices, labels)."""
-    train = Texts([""] * EXAMPLES, None, np.arange(EXAMPLES) % labels, None)
-    task = Task(partition=Dirichlet(kind="dirichlet", alpha=0.1))
-    shards = partition(train, task, DEVICES, seed, Source("benchmark", {}, {}))
-    return np.stack([np.bincount(train.labels[shard], minlength=labels) for shard in shards.own])
+    pool = Pool(np.arange(EXAMPLES) % labels, None)
+    shards = Dirichlet(kind="dirichlet", alpha=0.1).divide(pool, DEVICES, seed, Source("benchmark", {}, {}))
+    return np.stack([np.bincount(pool.strata[shard], minlength=labels) for shard in shards])
 
 
 def three_boards(devices: int, rng: np.random.Generator) -> Floats:

@@ -24,10 +24,10 @@ from fedray.adapters import AdapterSpec, initial_values, layout_of
 from fedray.learning.adapted import AdaptedModel
 from fedray.learning.backbone import find_backbone
 from fedray.learning.classifier import build, load_weights
-from fedray.learning.corpus import Texts
 from fedray.learning.quantisation import BITS, QuantisedActivations, Quantiser
 from fedray.learning.saved_tensors import held_bytes
 from fedray.learning.stdlib_docs import PACKAGES, read_standard_library
+from fedray.learning.texts import Texts
 from fedray.learning.tokens import Batch, tokenise
 from fedray.scenario import load_scenario
 

@@ -18,7 +18,7 @@ def submit(
     as_json: AsJson = False,
 ) -> None:
     """Run a scenario as a job of a Ray cluster."""
-    from fedray.methods import resolved
+    from fedray.experiment.sections import resolved
     from fedray.runtime.jobs import Jobs
 
     loaded = resolved(load_scenario(scenario, settings))

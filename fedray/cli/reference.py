@@ -2,12 +2,15 @@
 
 from dataclasses import asdict
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fedray.cli.console import AsJson, out, print_json
 from fedray.errors import UserError
+
+if TYPE_CHECKING:
+    from fedray.learning.tasks import Task
 
 
 class CatalogKind(StrEnum):
@@ -15,7 +18,9 @@ class CatalogKind(StrEnum):
 
     devices = "devices"
     methods = "methods"
+    tasks = "tasks"
     datasets = "datasets"
+    partitions = "partitions"
     backbones = "backbones"
 
 
@@ -24,8 +29,11 @@ def catalog(
     name: Annotated[str | None, typer.Argument(metavar="[DEVICE]", help="A device: its modes and sources.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List what scenarios can name: devices, methods, datasets, backbones."""
-    from fedray.scenario.schema import BACKBONES, dataset_kinds
+    """List what scenarios can name: devices, methods, tasks, datasets, partitions, backbones."""
+    from fedray.learning.datasets import DATASETS
+    from fedray.learning.partitions import PARTITIONS
+    from fedray.learning.tasks import TASKS
+    from fedray.scenario.schema import BACKBONES
 
     if kind is CatalogKind.devices:
         _devices(name, as_json)
@@ -35,8 +43,13 @@ def catalog(
     if kind is CatalogKind.methods:
         _methods(as_json)
         return
-    words = {CatalogKind.datasets: dataset_kinds(), CatalogKind.backbones: BACKBONES}
-    lines = {name: _first_line(text) for name, text in words[kind].items()}
+    words = {
+        CatalogKind.tasks: {name: _task_line(task) for name, task in TASKS.items()},
+        CatalogKind.datasets: {name: section.__doc__ or "" for name, section in DATASETS.items()},
+        CatalogKind.partitions: {name: section.__doc__ or "" for name, section in PARTITIONS.items()},
+        CatalogKind.backbones: BACKBONES,
+    }
+    lines = {name: text.strip().split("\n", 1)[0] for name, text in words[kind].items()}
     if as_json:
         print_json(lines)
     else:
@@ -61,8 +74,10 @@ def _methods(as_json: bool) -> None:
     out.print(word_table(rows))
 
 
-def _first_line(text: str) -> str:
-    return text.strip().split("\n", 1)[0]
+def _task_line(task: "type[Task]") -> str:
+    """What a task is, and its metrics, the primary one first."""
+    metrics = ", ".join(f"{metric.name} ({metric.better} is better)" for metric in task.metrics)
+    return f"{(task.section.__doc__ or '').strip()} Metrics: {metrics}."
 
 
 def _devices(name: str | None, as_json: bool) -> None:
@@ -88,6 +103,6 @@ def _devices(name: str | None, as_json: bool) -> None:
 
 def schema() -> None:
     """Print the JSON Schema of scenarios, for editors."""
-    from fedray.methods import scenario_schema
+    from fedray.experiment.sections import scenario_schema
 
     print_json(scenario_schema())

@@ -122,6 +122,6 @@ def plan(
 
 def _loaded(scenario: Path, settings: Settings) -> LoadedScenario:
     """The scenario and its method's parameters; a wrong one is refused here, in a second, before torch is imported."""
-    from fedray.methods import resolved
+    from fedray.experiment.sections import resolved
 
     return resolved(load_scenario(scenario, settings))

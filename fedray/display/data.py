@@ -16,9 +16,11 @@ LABEL_ROWS = 30  # data with more labels shows the most frequent; --json has all
 
 def data_lines(report: DataReport) -> Iterator[str]:
     """A run's data in two lines, or three if columns are not read."""
-    majority = f"always answering {shorten(report.majority_label, 40)} scores {report.majority_accuracy:.3f}"
     yield f"data: {_examples(report.examples)}; {_devices(report.devices)}"
-    yield f"texts: {_texts(report.texts)}; {len(report.labels):,} labels, {majority}"
+    majority = ""
+    if report.majority_label is not None:
+        majority = f", always answering {shorten(report.majority_label, 40)} scores {report.majority_accuracy:.3f}"
+    yield f"texts: {_texts(report.texts)}; {len(report.labels):,} {report.strata}{majority}"
     if report.unused_columns:
         yield f"columns of the data that are not used: {listed(report.unused_columns)}"
 
@@ -29,11 +31,11 @@ def data_tables(report: DataReport) -> Iterator[Table]:
         ("examples", _examples(report.examples)),
         ("devices", _devices(report.devices)),
         ("texts", _texts(report.texts)),
-        ("majority", f"{report.majority_accuracy:.3f} by always answering {shorten(report.majority_label)}"),
+        *_majority(report),
         *([("columns not used", listed(report.unused_columns))] if report.unused_columns else []),
     ]
     yield word_table(rows)
-    made = table(None, ("label",), ("training", "share", "test", "share"))
+    made = table(None, (report.strata,), ("training", "share", "test", "share"))
     shown = sorted(report.labels, key=lambda label: -label.train)[:LABEL_ROWS]
     for label in shown:
         shares = f"{label.train / report.examples.train:.1%}", f"{label.test / report.examples.test:.1%}"
@@ -41,6 +43,11 @@ def data_tables(report: DataReport) -> Iterator[Table]:
     if left := len(report.labels) - len(shown):
         made.add_row(f"{left:,} more", "", "", "", "")
     yield made
+
+
+def _majority(report: DataReport) -> Iterator[tuple[str, str]]:
+    if report.majority_label is not None:
+        yield "majority", f"{report.majority_accuracy:.3f} by always answering {shorten(report.majority_label)}"
 
 
 def _examples(counts: ExampleCounts) -> str:

@@ -13,20 +13,22 @@ from fedray.results.data_report import DataReport, DeviceCounts, ExampleCounts, 
 
 def account(corpus: Corpus, shards: Shards, texts: TextLengths, validation: int) -> DataReport:
     """The report on a corpus that is dealt to devices and cut to a length; `validation` examples are held out."""
-    train = _label_counts(corpus.train.labels, len(corpus.label_names))
-    test = _label_counts(corpus.test.labels, len(corpus.label_names))
-    majority = int(train.argmax())
+    task = corpus.task
+    train, test = (
+        np.bincount(task.strata_of(texts.labels), minlength=len(task.strata)) for texts in (corpus.train, corpus.test)
+    )
+    baseline = task.baseline(corpus.train.labels, corpus.test.labels)
     return DataReport(
         examples=_example_counts(corpus, shards, validation),
         devices=_device_counts(shards),
         texts=texts,
         labels=tuple(
-            LabelCount(name, *counts)
-            for name, *counts in zip(corpus.label_names, train.tolist(), test.tolist(), strict=True)
+            LabelCount(name, *counts) for name, *counts in zip(task.strata, train.tolist(), test.tolist(), strict=True)
         ),
-        majority_label=corpus.label_names[majority],
-        majority_accuracy=float(test[majority] / test.sum()),
+        majority_label=baseline.answer if baseline else None,
+        majority_accuracy=baseline.score if baseline else None,
         unused_columns=corpus.unused,
+        strata=task.strata_are,
     )
 
 
@@ -43,10 +45,6 @@ def text_lengths(train: Ints, test: Ints, max_length: int, chosen: Literal["auto
         test_cut=test_cut,
         test_cut_share=test_cut / len(test),
     )
-
-
-def _label_counts(labels: Ints, names: int) -> Ints:
-    return np.bincount(labels, minlength=names)
 
 
 def _example_counts(corpus: Corpus, shards: Shards, validation: int) -> ExampleCounts:

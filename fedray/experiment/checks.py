@@ -61,7 +61,7 @@ def _priced_steps(experiment: Experiment) -> Iterator[ScenarioWarning]:
 def _data_warnings(experiment: Experiment, report: DataReport) -> Iterator[ScenarioWarning]:
     examples, devices, texts = report.examples, report.devices, report.texts
     target = experiment.scenario.training.stop.target
-    if target is not None and target <= report.majority_accuracy:
+    if target is not None and report.majority_accuracy is not None and target <= report.majority_accuracy:
         yield ScenarioWarning(
             "training.stop.target",
             f"{target:g} is not above {report.majority_accuracy:.3f}, the accuracy of always answering "

@@ -15,16 +15,18 @@ from fedray.arrays import Ints
 from fedray.costs import Pricing
 from fedray.emulation import DeviceLimits, RoundTermination, Schedule, simulate
 from fedray.errors import RunFailedError, UserError
+from fedray.experiment.sections import resolved
 from fedray.experiment.task_data import TaskData, read_task_data
 from fedray.fleet import Fleet, FleetState, build_fleet
 from fedray.learning.backbone import Backbone, find_backbone, find_twin
 from fedray.learning.hooks import runner_of
 from fedray.learning.local_trainer import TrainingAssets
-from fedray.methods import Method, MethodContext, build_method, method_section, resolved
+from fedray.learning.tasks import task_section
+from fedray.methods import Method, MethodContext, build_method, method_section
 from fedray.protocol import Plan, View
 from fedray.results import Steps
 from fedray.scenario import LoadedScenario, Scenario, ScenarioError
-from fedray.scenario.schema import WITHOUT_DATA, NoData, Synchronous
+from fedray.scenario.schema import WITHOUT_DATA, Synchronous
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,7 @@ class Experiment:
         training = self.scenario.training
         rate = training.optimiser.learning_rate * method_section(self.loaded).learning_rate_multiplier
         return TrainingAssets(
+            task=self.data.task,
             recipe=self.backbone.recipe,
             shape=self.backbone.shape,
             spec=largest,
@@ -178,15 +181,14 @@ def prepare(loaded: LoadedScenario) -> Experiment:
     The experiment's scenario says what was chosen for it: its method's parameters and `task.max_length`.
     """
     loaded = resolved(loaded)
-    scenario = loaded.scenario
     fleet = build_fleet(loaded)
-    dataset = scenario.task.dataset
-    if isinstance(dataset, NoData):
+    declared = task_section(loaded).dataset.declared
+    if declared is not None:
         loaded = loaded.with_max_length(WITHOUT_DATA)
-        backbone = find_backbone(loaded, dataset.labels)
+        backbone = find_backbone(loaded, declared.outputs)
         data = None
-        examples = np.full(len(fleet), dataset.examples_per_device)
-        histograms = np.zeros((len(fleet), dataset.labels), np.int64)
+        examples = np.full(len(fleet), declared.examples_per_device)
+        histograms = np.zeros((len(fleet), declared.outputs), np.int64)
     else:
         task = read_task_data(loaded, len(fleet))
         loaded, backbone, data = task.loaded, task.backbone, task.data

@@ -11,7 +11,7 @@ from typing import Any
 from fedray.analysis.settings import SETTING, flattened
 from fedray.errors import UserError
 from fedray.experiment.cell_names import CellSettings, canonical, cell_names
-from fedray.methods import resolved
+from fedray.experiment.sections import resolved
 from fedray.scenario import LoadedScenario, load_scenario
 from fedray.scenario.source import Key, parse_source, show
 

@@ -12,7 +12,8 @@ from fedray.arrays import Ints
 from fedray.experiment.aggregation_schedule import RoundStep
 from fedray.experiment.experiment import Experiment
 from fedray.fleet import Fleet
-from fedray.learning.evaluation import Score, device_accuracies
+from fedray.learning.evaluation import device_accuracies
+from fedray.learning.tasks import Score
 from fedray.protocol import Outcome
 from fedray.results import (
     AdapterOrigin,
@@ -86,13 +87,16 @@ def round_evaluation(scores: Mapping[str, Score], experiment: Experiment) -> Rou
     if not scores or experiment.data is None:
         return RoundEvaluation()
     test = scores["test"]
-    by_device = device_accuracies(test.label_accuracy, experiment.label_histograms)
-    profiles = [device.profile.name for device in experiment.fleet.devices]
+    by_device = None
+    if test.label_accuracy is not None:
+        profiles = [device.profile.name for device in experiment.fleet.devices]
+        accuracies = device_accuracies(test.label_accuracy, experiment.label_histograms)
+        by_device = summarise_devices(accuracies, profiles)
     return RoundEvaluation(
-        score=scores[experiment.data.scored_on].accuracy,
+        score=scores[experiment.data.scored_on].primary,
         metrics=test.metrics,
         validation=scores["validation"].metrics if "validation" in scores else {},
-        device_accuracy=summarise_devices(by_device, profiles),
+        device_accuracy=by_device,
     )
 
 
@@ -145,6 +149,6 @@ def adapter_origin(experiment: Experiment, summary: Summary) -> AdapterOrigin:
         method=summary.method,
         seed=experiment.scenario.seed,
         rounds=summary.rounds_completed,
-        labels=experiment.data.label_names if experiment.data else (),
+        labels=experiment.data.task.label_names if experiment.data else (),
         result_digest=summary.result_digest,
     )

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from fedray.errors import UserError
-from fedray.methods import resolved
+from fedray.experiment.sections import resolved
 from fedray.results import RunDirectory
 from fedray.scenario import LoadedScenario, load_scenario
 

@@ -62,7 +62,18 @@ def calibrate(trainer: LocalTrainer) -> Calibration:
     values = initial_values(layout_of(assets.shape, assets.spec), assets.seed)
     watch = _Stopwatch()
     with model.with_dropout(randomness):
-        train(model, assignment, values, assets.train, batches, assets.optimiser, assets.train_head, randomness, watch)
+        train(
+            model,
+            assets.task,
+            assignment,
+            values,
+            assets.train,
+            batches,
+            assets.optimiser,
+            assets.train_head,
+            randomness,
+            watch,
+        )
     step = statistics.mean(after - before for before, after in pairwise(watch.ends))
     computed = sum(
         speed.seconds(step_kernels(assets.shape, assets.spec, assets.batch_size, length)) for length in lengths[0][1:]

@@ -24,6 +24,9 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from fedray.learning.tokens import padding_token
 
+# one thread per process: two spin against each other, and bits may depend on their number; every model is built here
+torch.set_num_threads(1)
+
 # plain numbers by which transformers' modules call functional dropout (attention reads them where it is fused)
 DROPOUT_NUMBERS = frozenset({"attention_dropout", "attn_dropout", "dropout", "dropout_prob", "hidden_dropout"})
 NORM = 8.0  # pooled vectors get this length, so that one head learning rate suits any backbone

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from fedray.arrays import Floats, Ints
 from fedray.learning.adapted import AdaptedModel
+from fedray.learning.tasks import Score, Task
+from fedray.learning.texts import Labels
 from fedray.learning.tokens import Tokens
 from fedray.seeds import Purpose, generator
 
@@ -22,36 +25,17 @@ class EvaluationSet:
     blocks: tuple[Ints, ...]
 
     @property
-    def labels(self) -> Ints:
+    def labels(self) -> Labels:
         """The evaluated examples' labels, block by block, (examples,)."""
         return self.tokens.labels[np.concatenate(self.blocks)]
 
 
 @dataclass(frozen=True)
 class BlockScore:
-    """One evaluated block: the predicted label of each example, (examples,), and the sum of their cross-entropies."""
+    """One evaluated block: what is predicted for each example, (examples,), and the sum of their losses."""
 
-    predictions: Ints
+    predictions: NDArray[np.generic]
     loss_sum: float
-
-
-@dataclass(frozen=True)
-class Score:
-    """Metrics over all evaluated examples.
-
-    `macro_f1` is the mean F1 of the labels that occur among the true or the predicted ones. `label_accuracy` is the
-    share of each label's examples that are predicted right, (labels,); nan for a label without examples.
-    """
-
-    accuracy: float
-    loss: float
-    macro_f1: float
-    label_accuracy: Floats
-
-    @property
-    def metrics(self) -> Mapping[str, float]:
-        """Every metric by name; accuracy is the primary one, higher is better."""
-        return {"accuracy": self.accuracy, "macro_f1": self.macro_f1, "loss": self.loss}
 
 
 def evaluation_set(tokens: Tokens, max_examples: int | None, seed: int) -> EvaluationSet:
@@ -63,28 +47,20 @@ def evaluation_set(tokens: Tokens, max_examples: int | None, seed: int) -> Evalu
     return EvaluationSet(tokens, tuple(chosen[start : start + BLOCK] for start in range(0, len(chosen), BLOCK)))
 
 
-def evaluate_block(model: AdaptedModel, tokens: Tokens, block: Ints) -> BlockScore:
+def evaluate_block(model: AdaptedModel, task: Task, tokens: Tokens, block: Ints) -> BlockScore:
     """Score one block with the adapter the model holds."""
     batch = tokens.batch(block)
     with torch.inference_mode():
-        logits = model.logits(batch).cpu()
-        losses = torch.nn.functional.cross_entropy(logits, batch.labels, reduction="none")
-    return BlockScore(logits.argmax(-1).numpy(), float(np.sum(losses.double().numpy())))
+        outputs = model.logits(batch).cpu()
+        losses = task.losses(outputs, batch.labels)
+    return BlockScore(task.predictions(outputs), float(np.sum(losses.double().numpy())))
 
 
-def combine(scores: Iterable[BlockScore], truth: Ints, labels: int) -> Score:
-    """The metrics of all blocks, given in the order of `truth`, (examples,), of which there are `labels` kinds."""
+def combine(task: Task, scores: Iterable[BlockScore], truth: Labels) -> Score:
+    """The metrics of all blocks, given in the order of `truth`, (examples,)."""
     blocks = list(scores)
-    confusion = np.zeros((labels, labels), np.int64)  # rows: true, columns: predicted
-    np.add.at(confusion, (truth, np.concatenate([block.predictions for block in blocks])), 1)
-    right, actual, predicted = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
-    occurring = actual + predicted > 0
-    return Score(
-        accuracy=float(right.sum() / len(truth)),
-        loss=float(np.sum(np.array([block.loss_sum for block in blocks], dtype=np.float64))) / len(truth),
-        macro_f1=float((2 * right / np.maximum(actual + predicted, 1))[occurring].mean()),
-        label_accuracy=np.where(actual > 0, right / np.maximum(actual, 1), np.nan),
-    )
+    loss = float(np.sum(np.array([block.loss_sum for block in blocks], dtype=np.float64))) / len(truth)
+    return task.score(np.concatenate([block.predictions for block in blocks]), truth, loss)
 
 
 def device_accuracies(label_accuracy: Floats, label_histograms: Ints) -> Floats:
@@ -107,12 +83,9 @@ def every_block(sets: Mapping[str, EvaluationSet]) -> list[tuple[str, int]]:
     return [(name, number) for name, one in sets.items() for number in range(len(one.blocks))]
 
 
-def combine_sets(sets: Mapping[str, EvaluationSet], scores: Sequence[BlockScore], labels: int) -> dict[str, Score]:
+def combine_sets(task: Task, sets: Mapping[str, EvaluationSet], scores: Sequence[BlockScore]) -> dict[str, Score]:
     """The score of every set from those of its blocks, which stand in the order of `every_block`."""
-    places = every_block(sets)
-    return {
-        name: combine(
-            [score for (mine, _), score in zip(places, scores, strict=True) if mine == name], one.labels, labels
-        )
-        for name, one in sets.items()
-    }
+    of_set: dict[str, list[BlockScore]] = {name: [] for name in sets}
+    for (name, _), score in zip(every_block(sets), scores, strict=True):
+        of_set[name].append(score)
+    return {name: combine(task, of_set[name], one.labels) for name, one in sets.items()}

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 
-import datasets
-
 from fedray.errors import UserError
 from fedray.scenario import Source
 from fedray.scenario.source import Key, listed, show
@@ -23,14 +21,17 @@ class LabelSet:
 
 
 def label_set(
-    labels: Sequence[int | str], feature: object, given_names: tuple[str, ...] | None, source: Source
+    labels: Sequence[int | str],
+    data_names: Sequence[str] | None,
+    given_names: tuple[str, ...] | None,
+    source: Source,
 ) -> LabelSet:
     """The classes of the training labels, integers by value and then words.
 
     Parameters
     ----------
-    feature
-        the column's type in `datasets`; a ClassLabel names its integers.
+    data_names
+        the names of 0, 1, … that the data itself carries, if it does.
     given_names
         `task.dataset.label_names`, which goes before the names in the data.
 
@@ -43,8 +44,8 @@ def label_set(
     _require_classes(written, len(labels), source)
     if given_names is not None:
         return LabelSet(written, _named(written, given_names, source))
-    if isinstance(feature, datasets.ClassLabel):
-        return LabelSet(written, tuple(_name_in_data(feature, label, source) for label in written))
+    if data_names is not None:
+        return LabelSet(written, tuple(_name_in_data(data_names, label, source) for label in written))
     return LabelSet(written, written)
 
 
@@ -93,12 +94,12 @@ def _number(label: str) -> float | None:
     return value if isfinite(value) else None
 
 
-def _name_in_data(feature: datasets.ClassLabel, label: str, source: Source) -> str:
-    try:
-        return str(feature.int2str(int(label)))
-    except ValueError:
-        problem = f"training label {label} has no name in the data; allowed: 0 to {feature.num_classes - 1}"
-        raise UserError(source.problem(AT, f"{problem} (is the split unlabelled?)")) from None
+def _name_in_data(names: Sequence[str], label: str, source: Source) -> str:
+    number = int(label)
+    if not 0 <= number < len(names):
+        problem = f"training label {label} has no name in the data; allowed: 0 to {len(names) - 1}"
+        raise UserError(source.problem(AT, f"{problem} (is the split unlabelled?)"))
+    return names[number]
 
 
 def _named(written: Sequence[str], names: Sequence[str], source: Source) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from fedray.learning.adapted import AdaptedModel
 from fedray.learning.batches import draw_batches
 from fedray.learning.classifier import Recipe, Weights, build, load_weights
 from fedray.learning.evaluation import BlockScore, EvaluationSet, evaluate_block
+from fedray.learning.tasks import Task
 from fedray.learning.tokens import Tokens
 from fedray.learning.trainer import LocalResult, StepObserver, train
 from fedray.protocol import Assignment
@@ -24,6 +25,7 @@ from fedray.seeds import Purpose, generator
 class TrainingAssets:
     """All that stays the same during a run; put into the object store once and shared by the hosts of a node."""
 
+    task: Task
     recipe: Recipe
     shape: BackboneShape
     spec: AdapterSpec  # the largest adapter any device may hold
@@ -76,14 +78,25 @@ class LocalTrainer:
         masks = generator(assets.seed, Purpose.DROPOUT, round_, device, part)
         with _plain_memory_errors(), self.model.with_dropout(masks):
             return train(
-                self.model, assignment, values, assets.train, mine, assets.optimiser, assets.train_head, noise, observer
+                self.model,
+                assets.task,
+                assignment,
+                values,
+                assets.train,
+                mine,
+                assets.optimiser,
+                assets.train_head,
+                noise,
+                observer,
             )
 
     def evaluate(self, spec: AdapterSpec, values: Values, blocks: Sequence[tuple[str, int]]) -> list[BlockScore]:
         """Score blocks of held-out examples, each given as (split, number), with an adapter."""
         self.model.load_adapter(spec, values)
-        sets = self.assets.held_out
-        return [evaluate_block(self.model, sets[split].tokens, sets[split].blocks[number]) for split, number in blocks]
+        sets, task = self.assets.held_out, self.assets.task
+        return [
+            evaluate_block(self.model, task, sets[split].tokens, sets[split].blocks[number]) for split, number in blocks
+        ]
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
 from fedray.arrays import Ints
-from fedray.learning.corpus import Texts
+from fedray.learning.texts import Labels, Texts
 
 PAD_MULTIPLE = 16  # padding to a multiple of 16 leaves an example's hidden states bit-equal in any batch
 COVERED = 0.95  # of the training texts are not cut by `max_length: auto`: the tail is long, and devices pad to it
@@ -33,7 +33,7 @@ class Tokens:
     ids: NDArray[np.int32]
     types: NDArray[np.uint8] | None
     offsets: Ints
-    labels: Ints
+    labels: Labels
     pad_id: int
 
     def __len__(self) -> int:

@@ -14,6 +14,7 @@ from fedray.learning.adapted import AdaptedModel
 from fedray.learning.hooks import hook_for
 from fedray.learning.quantisation import QuantisedActivations, Quantiser
 from fedray.learning.saved_tensors import MeasureSaved
+from fedray.learning.tasks import Task
 from fedray.learning.tokens import Tokens
 from fedray.protocol import Assignment, Quantisation, Selection
 from fedray.roofline import FLOAT
@@ -46,6 +47,7 @@ class StepObserver(Protocol):
 
 def train(
     model: AdaptedModel,
+    task: Task,
     assignment: Assignment,
     values: Values,
     tokens: Tokens,
@@ -78,7 +80,7 @@ def train(
         quantised = quantising()
         kept_tensors = MeasureSaved(everything, quantised) if observer else None
         with kept_tensors or quantised or nullcontext():
-            loss = torch.nn.functional.cross_entropy(model.logits(batch), batch.labels.to(model.device))
+            loss = task.step_loss(model.logits(batch), batch.labels.to(model.device))
         if observer and kept_tensors:
             observer.holds(resident + kept_tensors.nbytes)
         losses.append(loss.item())

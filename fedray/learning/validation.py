@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from fedray.learning.corpus import Corpus, Texts, read_held_out
+from fedray.learning.corpus import Corpus, read_validation
+from fedray.learning.texts import Texts
 from fedray.scenario import LoadedScenario
 from fedray.seeds import Purpose, generator
 
@@ -23,7 +24,7 @@ def hold_out(corpus: Corpus, loaded: LoadedScenario) -> tuple[Corpus, Texts | No
     if section is None:
         return corpus, None
     if section.share is None:
-        return corpus, read_held_out(loaded, corpus.label_names)
+        return corpus, read_validation(loaded, corpus.task)
     order = generator(loaded.scenario.seed, Purpose.VALIDATION).permutation(len(corpus.train))
     count = min(max(1, round(section.share * len(order))), len(order) - 1)
     held_out, kept = np.sort(order[:count]), np.sort(order[count:])

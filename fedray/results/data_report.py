@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+LABELS = "labels"
+
 
 @dataclass(frozen=True)
 class ExampleCounts:
@@ -55,7 +57,7 @@ class TextLengths:
 
 @dataclass(frozen=True)
 class LabelCount:
-    """Examples with one label."""
+    """Examples with one label, or of one of the `strata` that a task without labels has."""
 
     name: str
     train: int
@@ -67,17 +69,19 @@ class DataReport:
     """What became of the data.
 
     `majority_accuracy` is what always answering `majority_label`, the most frequent of the training labels, scores on
-    the whole test set; `unused_columns` are those of the data that nothing was read from.
+    the whole test set, both null for a task whose metrics no constant answer scores on; `unused_columns` are those of
+    the data that nothing was read from. `strata` says what `labels` are, where they are no labels.
     """
 
     examples: ExampleCounts
     devices: DeviceCounts
     texts: TextLengths
     labels: tuple[LabelCount, ...]
-    majority_label: str
-    majority_accuracy: float
+    majority_label: str | None
+    majority_accuracy: float | None
     unused_columns: tuple[str, ...]
+    strata: str = LABELS
 
     def as_json(self) -> dict[str, Any]:
-        """What is written and printed."""
-        return asdict(self)
+        """What is written and printed; the key `strata` exists only where they are no labels."""
+        return {key: value for key, value in asdict(self).items() if key != "strata" or value != LABELS}

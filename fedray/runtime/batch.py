@@ -10,8 +10,8 @@ from fedray.errors import RunFailedError, RunInterruptedError, UserError
 from fedray.experiment.experiment import Experiment, prepare
 from fedray.experiment.matrix import Cell, as_written
 from fedray.experiment.resume import changed_key
+from fedray.experiment.sections import resolved
 from fedray.experiment.task_data import TaskData
-from fedray.methods import resolved
 from fedray.results import RunDirectory, Summary
 from fedray.runtime.checkpoint import load_checkpoint
 from fedray.runtime.driver import RunCallback, execute_on

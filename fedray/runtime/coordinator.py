@@ -180,7 +180,7 @@ def open_coordinator(
     if resume:
         directory.rewrite_scenario(scenario_yaml)
     if experiment.data is not None:
-        directory.write_labels(experiment.data.label_names)
+        directory.write_labels(experiment.data.task.strata)
         directory.write_shards(experiment.label_histograms)
         directory.write_data(experiment.data.report)
     completed = len(run_state.records)

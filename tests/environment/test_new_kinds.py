@@ -15,7 +15,7 @@ from fedray.environment.availability import AVAILABILITIES, AvailabilitySection
 from fedray.environment.links import LINKS, Mbps, SteadyLink
 from fedray.environment.members import Members
 from fedray.environment.windows import ALWAYS, OnlineWindows
-from fedray.methods import scenario_schema
+from fedray.experiment.sections import scenario_schema
 from fedray.scenario import load_scenario
 from fedray.sections import FilePath, Positive, SectionError
 

@@ -9,12 +9,15 @@ import pytest
 from fedray.display.data import data_lines, data_tables
 from fedray.errors import UserError
 from fedray.experiment.accounting import account, text_lengths
-from fedray.learning.corpus import Corpus, Texts
+from fedray.learning.corpus import Corpus
 from fedray.learning.partition import Shards
+from fedray.learning.tasks.classification import Classification
+from fedray.learning.texts import Texts
 from fedray.results import DataReport, RunDirectory
 from fedray.results.data_report import DeviceCounts, ExampleCounts, LabelCount, TextLengths
 
 pytestmark = pytest.mark.model
+TASK = Classification(("0", "1", "2"), ("a", "b", "c"))
 
 
 def texts(labels: list[int]) -> Texts:
@@ -40,7 +43,7 @@ def report() -> DataReport:
         dealt=ints(3, 2, 1, 2, 0),
     )
     lengths = text_lengths(np.arange(1, 11), ints(4, 5, 6, 7, 8), 6, "given")
-    return account(Corpus(train, test, ("a", "b", "c"), ("who",)), shards, lengths, validation=4)
+    return account(Corpus(TASK, train, test, ("who",)), shards, lengths, validation=4)
 
 
 def test_every_example_and_device_is_accounted_for(report) -> None:
@@ -68,7 +71,7 @@ def test_every_example_and_device_is_accounted_for(report) -> None:
 
 def test_uses_of_an_example_that_several_devices_drew() -> None:
     shards = Shards((ints(0, 1), ints(1, 2), ints(1, 0)), (ints(),) * 3, ints(2, 2, 2))
-    corpus = Corpus(texts([0, 1, 0, 1]), texts([1]), ("a", "b"))
+    corpus = Corpus(TASK, texts([0, 1, 0, 1]), texts([1]))
     counts = account(corpus, shards, text_lengths(ints(1), ints(1), 16, "auto"), validation=0).examples
     assert (counts.used, counts.dropped, counts.copied) == (3, 1, 0)
     assert (counts.mean_uses, counts.most_uses) == (2.0, 3)

@@ -7,11 +7,14 @@ import pytest
 
 from fedray.learning import trainer
 from fedray.learning.backbone import Backbone, find_backbone
-from fedray.learning.corpus import Texts
+from fedray.learning.tasks.classification import Classification
+from fedray.learning.texts import Texts
 from fedray.learning.tokens import Tokens, tokenise
 from fedray.protocol import Assignment
 
 WORDS = ["loss of signal in the tunnel", "a cat", "the parser reads a stream of tokens and builds a tree", "why not"]
+
+TASK = Classification(("0", "1", "2"), ("a", "b", "c"))
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +35,7 @@ def tokens(backbone: Backbone) -> Tokens:
 def train(model, spec, values, tokens, batches, optimiser, train_head, **words) -> trainer.LocalResult:
     """Train a spec as device 0's assignment; `words` are the assignment's quantisation or hook."""
     given = Assignment(0, 0, spec, len(batches), 1, **words)
-    return trainer.train(model, given, values, tokens, batches, optimiser, train_head, np.random.default_rng(0))
+    return trainer.train(model, TASK, given, values, tokens, batches, optimiser, train_head, np.random.default_rng(0))
 
 
 def batches(count: int = 3) -> list[np.ndarray]:

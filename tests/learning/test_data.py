@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from fedray.errors import UserError
-from fedray.learning.corpus import Texts, load_corpus
+from fedray.learning.corpus import load_corpus
 from fedray.learning.evaluation import BLOCK, evaluation_set
 from fedray.learning.stdlib_docs import PACKAGES, read_standard_library
+from fedray.learning.texts import Texts
 from fedray.learning.tokens import Tokens, choose_max_length, encode, percentile, tokenise
 
 ROWS = [
@@ -70,7 +71,7 @@ def test_local_files_of_every_format_read_alike(suffix, scenario, tmp_path: Path
     write(tmp_path, suffix)
     files = f"kind: files, train: train{suffix}, test: test{suffix}, text_pair: text2, natural_id: who"
     corpus = load_corpus(scenario(f"schema_version: 1\ntask: {{dataset: {{{files}}}}}\n"))
-    assert corpus.label_names == ("no", "yes")
+    assert corpus.task.label_names == ("no", "yes")
     assert corpus.train.labels.tolist() == [0, 1, 1]
     assert corpus.train.texts == [row["text"] for row in ROWS]
     assert corpus.train.pairs == ["one", "two", "three"]
@@ -88,7 +89,7 @@ def test_a_hub_dataset_is_read_by_split_and_column(scenario, tmp_path: Path) -> 
         datasets.Dataset.from_list(rows).to_parquet(folder / f"{split}.parquet")
     corpus = load_corpus(scenario(f"schema_version: 1\ntask: {{dataset: {{kind: hub, path: {folder}}}}}\n"))
     assert (len(corpus.train), len(corpus.test)) == (3, 2)
-    assert corpus.label_names == ("no", "yes")
+    assert corpus.task.label_names == ("no", "yes")
     with pytest.raises(UserError, match=r"task.dataset.path: cannot load"):
         load_corpus(
             scenario(f"schema_version: 1\ntask: {{dataset: {{kind: hub, path: {folder}, train_split: dev}}}}\n")
@@ -106,8 +107,8 @@ def test_labels_only_the_test_set_has_are_refused(scenario, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("train", "said"),
     [
-        ("x,1\ny,\nz,2\n", r"task.dataset.train: example 1 \(from 0\) has no label"),
-        ("x,1.5\ny,2.5\n", r"example 0 \(from 0\) has the label 1.5"),
+        ("x,1\ny,\nz,2\n", r"task.dataset.train: .*/a.csv:3: example 1 \(from 0\) has no label"),
+        ("x,1.5\ny,2.5\n", r"a.csv:2: example 0 \(from 0\) has the label 1.5"),
         ("x,1\ny,1\n", "every example has the label '1'"),
     ],
 )
@@ -121,7 +122,7 @@ def test_labels_that_cannot_be_learned_are_named(train, said, scenario, tmp_path
 def test_an_example_without_an_owner_is_refused(scenario, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text,label,who\nx,1,a\ny,2,\n")
     files = "kind: files, train: a.csv, test: a.csv, natural_id: who"
-    with pytest.raises(UserError, match=r"natural_id: example 1 \(from 0\) has no owner"):
+    with pytest.raises(UserError, match=r"natural_id: .*/a.csv:3: example 1 \(from 0\) has no owner"):
         load_corpus(scenario(f"schema_version: 1\ntask: {{dataset: {{{files}}}}}\n"))
 
 
@@ -130,7 +131,7 @@ def test_what_looks_missing_or_like_a_number_stays_what_was_written(scenario, tm
     (tmp_path / "b.csv").write_text("text,label\n0,1\n")
     corpus = load_corpus(scenario("schema_version: 1\ntask: {dataset: {kind: files, train: a.csv, test: b.csv}}\n"))
     assert corpus.train.texts == ["0", "NA", "7"]
-    assert corpus.label_names == ("1", "NA", "x")
+    assert corpus.task.label_names == ("1", "NA", "x")
     assert corpus.test.labels.tolist() == [0]
 
 

@@ -17,6 +17,7 @@ from fedray.learning.evaluation import EvaluationSet
 from fedray.learning.local_trainer import LocalTrainer, TrainingAssets
 from fedray.protocol import Assignment, Quantisation
 from fedray.scenario.schema import Optimiser
+from tests.learning.conftest import TASK
 
 SPEC = AdapterSpec((4, 4), (0, 1), 2.0)
 
@@ -34,6 +35,7 @@ def dropped(request, two_layers, tmp_path_factory) -> Backbone:
 
 def bench(backbone: Backbone, tokens, seed: int = 3) -> LocalTrainer:
     assets = TrainingAssets(
+        task=TASK,
         recipe=backbone.recipe,
         shape=backbone.shape,
         spec=SPEC,

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from fedray.errors import UserError
-from fedray.learning.corpus import Corpus, Texts
+from fedray.learning.corpus import Corpus
 from fedray.learning.evaluation import BlockScore, combine, device_accuracies
+from fedray.learning.tasks.classification import Classification
+from fedray.learning.texts import Texts
 from fedray.learning.validation import hold_out
 from fedray.scenario import LoadedScenario
 
@@ -17,11 +19,12 @@ Load = Callable[..., LoadedScenario]
 def test_metrics_by_hand() -> None:
     truth = np.array([0, 0, 0, 1, 1, 2])
     blocks = [BlockScore(np.array([0, 0, 1]), 1.5), BlockScore(np.array([1, 0, 0]), 4.5)]
-    score = combine(blocks, truth, labels=5)
-    assert score.accuracy == pytest.approx(3 / 6)
-    assert score.loss == pytest.approx(6.0 / 6)
+    score = combine(Classification(tuple("01234"), tuple("abcde")), blocks, truth)
+    assert list(score.metrics) == ["accuracy", "macro_f1", "loss"]
+    assert score.primary == score.metrics["accuracy"] == pytest.approx(3 / 6)
+    assert score.metrics["loss"] == pytest.approx(6.0 / 6)
     # F1: label 0: 2*2/(3+4), label 1: 2*1/(2+2), label 2: 0; labels 3 and 4 occur nowhere
-    assert score.macro_f1 == pytest.approx((4 / 7 + 1 / 2 + 0) / 3)
+    assert score.metrics["macro_f1"] == pytest.approx((4 / 7 + 1 / 2 + 0) / 3)
     assert score.label_accuracy[:3].tolist() == pytest.approx([2 / 3, 1 / 2, 0])
     assert np.isnan(score.label_accuracy[3:]).all()
 
@@ -36,7 +39,7 @@ def test_a_devices_accuracy_follows_its_own_labels() -> None:
 
 def a_corpus(count: int) -> Corpus:
     texts = Texts([f"text {i}" for i in range(count)], None, np.arange(count) % 2, [f"owner {i}" for i in range(count)])
-    return Corpus(texts, texts, ("a", "b"))
+    return Corpus(Classification(("0", "1"), ("a", "b")), texts, texts)
 
 
 def test_validation_examples_are_taken_from_training_and_leave_the_test_alone(scenario: Load) -> None:

@@ -26,7 +26,7 @@ from fedray.methods.hetlora import TailDecay
 from fedray.protocol import Assignment, LocalHook, Quantisation
 from fedray.scenario.schema import Optimiser
 from fedray.seeds import Purpose, generator
-from tests.learning.conftest import batches, train
+from tests.learning.conftest import TASK, batches, train
 
 SVD = AdapterSpec.of_modules(((4, 4), (4, 4)), 2.0, "svd")
 UNEVEN = AdapterSpec.of_modules(((0, 0), (3, 1)), 2.0, "svd")
@@ -240,6 +240,7 @@ def test_training_with_quantised_layers_starts_from_the_same_loss_and_ends_elsew
 
 def test_a_round_divided_has_the_batches_of_the_whole(backbone, tokens) -> None:
     assets = TrainingAssets(
+        task=TASK,
         recipe=backbone.recipe,
         shape=backbone.shape,
         spec=LORA,

@@ -78,17 +78,17 @@ def test_class_labels_of_the_hub_carry_their_names(scenario, tmp_path: Path) -> 
         datasets.Dataset.from_dict(rows, features).to_parquet(folder / f"{split}.parquet")
     hub = f"schema_version: 1\ntask: {{dataset: {{kind: hub, path: {folder}%s}}}}\n"
     corpus = load_corpus(scenario(hub % ""))
-    assert corpus.label_names == ("neg", "pos")
+    assert corpus.task.label_names == ("neg", "pos")
     assert corpus.train.labels.tolist() == [1, 0, 1]
-    assert load_corpus(scenario(hub % ", label_names: [bad, good]")).label_names == ("bad", "good")
+    assert load_corpus(scenario(hub % ", label_names: [bad, good]")).task.label_names == ("bad", "good")
     with pytest.raises(UserError, match="training label -1 has no name in the data"):
-        label_set([-1, 1], features["label"], None, SOURCE)
+        label_set([-1, 1], features["label"].names, None, SOURCE)
 
 
 def test_named_labels_of_a_file(scenario, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text,label\nx,2\ny,1\n")
     words = "kind: files, train: a.csv, test: a.csv, label_names: [first, second]"
-    assert load_corpus(scenario(f"schema_version: 1\ntask: {{dataset: {{{words}}}}}\n")).label_names == (
+    assert load_corpus(scenario(f"schema_version: 1\ntask: {{dataset: {{{words}}}}}\n")).task.label_names == (
         "first",
         "second",
     )

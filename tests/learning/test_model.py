@@ -13,11 +13,11 @@ from fedray.errors import UserError
 from fedray.learning.adapted import AdaptedModel
 from fedray.learning.backbone import Backbone, find_backbone
 from fedray.learning.classifier import build, head_state, load_classifier, load_weights
-from fedray.learning.corpus import Texts
 from fedray.learning.evaluation import combine, evaluate_block
+from fedray.learning.texts import Texts
 from fedray.learning.tokens import tokenise
 from fedray.scenario.schema import Optimiser
-from tests.learning.conftest import WORDS, batches, train
+from tests.learning.conftest import TASK, WORDS, batches, train
 
 SPEC = AdapterSpec((4, 6), (0, 1), 2.0)
 
@@ -142,12 +142,11 @@ def test_a_fresh_adapter_leaves_the_backbone_as_it_is(model, backbone, tokens) -
 
 def test_an_examples_score_does_not_depend_on_its_company(model, backbone, tokens) -> None:
     model.load_adapter(SPEC, values_of(backbone, SPEC))
-    whole = combine([evaluate_block(model, tokens, np.arange(20))], tokens.labels, 3)
-    parts = combine(
-        [evaluate_block(model, tokens, part) for part in (np.arange(5), np.arange(5, 20))], tokens.labels, 3
-    )
-    assert whole.accuracy == parts.accuracy
-    assert whole.loss == pytest.approx(parts.loss, abs=1e-6)
+    whole = combine(TASK, [evaluate_block(model, TASK, tokens, np.arange(20))], tokens.labels)
+    blocks = [evaluate_block(model, TASK, tokens, part) for part in (np.arange(5), np.arange(5, 20))]
+    parts = combine(TASK, blocks, tokens.labels)
+    assert whole.primary == parts.primary
+    assert whole.metrics["loss"] == pytest.approx(parts.metrics["loss"], abs=1e-6)
 
 
 def test_a_saved_adapter_loads_with_peft_and_scores_the_same(model, backbone, tokens, tmp_path: Path) -> None:

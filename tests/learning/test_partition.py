@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from fedray.errors import UserError
-from fedray.learning.corpus import Texts
 from fedray.learning.partition import Shards, partition
+from fedray.learning.partitions import Partition, Pool
 from fedray.learning.replacement import draw_by_label_mix, draw_evenly
+from fedray.learning.tasks.classification import ClassificationSection
 from fedray.scenario import Source
-from fedray.scenario.schema import Partition, Task
 
 SOURCE = Source("scenario.yaml", {}, {})
 PARTITIONS = [
@@ -26,15 +26,15 @@ PARTITIONS = [
 ]
 
 
-def some_texts(count: int = 600, owners: int = 15) -> Texts:
+def some_texts(count: int = 600, owners: int = 15) -> Pool:
     rng = np.random.default_rng(1)
     labels = rng.integers(0, 6, count)
-    return Texts(["x"] * count, None, labels, [f"owner-{number}" for number in rng.integers(0, owners, count)])
+    return Pool(labels, [f"owner-{number}" for number in rng.integers(0, owners, count)])
 
 
-def dealt(words: dict[str, Any], devices: int = 20, texts: Texts | None = None, seed: int = 3, **task: Any) -> Shards:
+def dealt(words: dict[str, Any], devices: int = 20, texts: Pool | None = None, seed: int = 3, **task: Any) -> Shards:
     section = TypeAdapter(Partition).validate_python(words)
-    return partition(texts or some_texts(), Task(partition=section, **task), devices, seed, SOURCE)
+    return partition(texts or some_texts(), ClassificationSection(partition=section, **task), devices, seed, SOURCE)
 
 
 @pytest.mark.parametrize("words", PARTITIONS, ids=lambda words: words["kind"])
@@ -95,7 +95,7 @@ def test_by_default_the_smallest_shard_takes_part_and_nothing_is_copied() -> Non
 def test_pathological_devices_hold_few_labels() -> None:
     texts = some_texts()
     shards = dealt({"kind": "pathological", "labels_per_device": 2}, texts=texts)
-    assert max(len(set(texts.labels[own])) for own in shards.own) == 2
+    assert max(len(set(texts.strata[own])) for own in shards.own) == 2
 
 
 def test_sizes_of_a_size_skewed_partition_do_not_follow_the_device_id() -> None:
@@ -123,7 +123,7 @@ def test_natural_id_drops_nothing_and_keeps_owners_together(owners, devices, see
 def test_owners_are_dealt_so_that_devices_hold_about_as_much() -> None:
     """Owners of 6, 5, 4, 3, 2, 1 examples on 3 devices: 6 + 1, 5 + 2, 4 + 3."""
     owners = [name for name, size in zip("abcdef", (6, 5, 4, 3, 2, 1), strict=True) for _ in range(size)]
-    texts = Texts(["x"] * 21, None, np.arange(21) % 2, owners)
+    texts = Pool(np.arange(21) % 2, owners)
     shards = dealt({"kind": "natural-id"}, 3, texts)
     assert sorted("".join(sorted({owners[example] for example in own})) for own in shards.own) == ["af", "be", "cd"]
     firsts = {int(np.argmax([0 in own for own in dealt({"kind": "natural-id"}, 3, texts, s).own])) for s in range(9)}
@@ -191,4 +191,4 @@ def test_a_partition_that_cannot_be_is_one_plain_error() -> None:
     with pytest.raises(UserError, match="every device would sit out"):
         dealt({"kind": "iid"}, min_examples=500)
     with pytest.raises(UserError, match="natural_id: missing"):
-        dealt({"kind": "natural-id"}, texts=Texts(["x"] * 2, None, np.array([0, 1]), None))
+        dealt({"kind": "natural-id"}, texts=Pool(np.array([0, 1]), None))

@@ -120,12 +120,14 @@ def test_the_saved_adapter_reproduces_the_reported_accuracy(run, small_scenario:
     judge = AdaptedModel(load_classifier(backbone.location, 3), backbone.shape, method.adapter())
     judge.peft = loaded
     test = data.held_out["test"]
-    score = combine([evaluate_block(judge, test.tokens, block) for block in test.blocks], test.labels, 3)
-    assert score.accuracy == summary.final_accuracy
-    assert score.accuracy > 0.4  # three labels
+    score = combine(
+        data.task, [evaluate_block(judge, data.task, test.tokens, block) for block in test.blocks], test.labels
+    )
+    assert score.primary == summary.final_accuracy
+    assert score.primary > 0.4  # three labels
     origin = json.loads((tmp_path / "run" / "adapter" / "training.json").read_text())
     assert (origin["rounds"], origin["seed"], origin["method"]) == (3, 5, "legend")
-    assert (origin["labels"], origin["result_digest"]) == (list(data.label_names), summary.result_digest)
+    assert (origin["labels"], origin["result_digest"]) == (list(data.task.label_names), summary.result_digest)
 
 
 def test_learning_happens_and_the_trail_is_complete(run, tmp_path: Path) -> None:

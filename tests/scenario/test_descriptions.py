@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from fedray.methods import scenario_schema
+from fedray.experiment.sections import scenario_schema
 
 
 def undescribed(node: object, key: str) -> Iterator[str]:

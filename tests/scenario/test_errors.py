@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fedray.methods import scenario_schema
+from fedray.experiment.sections import scenario_schema
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join(['*' + before] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)

@@ -8,17 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fedray.methods import method_section, scenario_schema
+from fedray.experiment.sections import resolved, scenario_schema
+from fedray.learning.tasks import task_section
+from fedray.methods import method_section
 from fedray.scenario import ScenarioError, load_scenario
 from fedray.scenario.source import parse_source
 from tests.conftest import SCENARIOS
 
 
 def test_the_resolved_scenario_loads_to_an_equal_one(scenario, tmp_path: Path) -> None:
-    loaded = scenario("schema_version: 1\nfleet: {groups: [{profile: jetson-tx2, count: 3}]}\nmethod: {name: legend}\n")
+    text = "schema_version: 1\nfleet: {groups: [{profile: jetson-tx2, count: 3}]}\nmethod: {name: legend}\n"
+    loaded = resolved(scenario(text))
     again = tmp_path / "again.yaml"
     again.write_text(loaded.to_yaml())
-    assert load_scenario(again).scenario == loaded.scenario
+    assert resolved(load_scenario(again)).scenario == loaded.scenario
 
 
 def test_without_groups_the_fleet_is_the_legend_testbed(scenario) -> None:
@@ -40,17 +43,18 @@ def test_settings_override_the_file(scenario) -> None:
 
 def test_paths_are_relative_to_the_file_or_to_the_working_directory(scenario, tmp_path: Path) -> None:
     text = "schema_version: 1\ntask: {dataset: {kind: files, data_dir: here, train: a.csv, test: b.csv}}\n"
-    assert scenario(text).scenario.task.dataset.data_dir == str(tmp_path / "here")
-    assert scenario(text, "task.dataset.data_dir=there").scenario.task.dataset.data_dir == str(Path.cwd() / "there")
+    written = task_section(scenario(text)).dataset
+    assert written.data_dir == str(tmp_path / "here")
+    assert task_section(scenario(text, "task.dataset.data_dir=there")).dataset.data_dir == str(Path.cwd() / "there")
 
 
 def test_task_none_is_short_for_no_data(scenario) -> None:
-    assert scenario("schema_version: 1\ntask: none\n").scenario.task.dataset.kind == "none"
+    assert task_section(scenario("schema_version: 1\ntask: none\n")).dataset.kind == "none"
 
 
 @pytest.mark.parametrize("path", sorted(SCENARIOS.rglob("*.yaml")), ids=lambda path: path.stem)
 def test_ready_scenarios_load_and_point_editors_to_the_schema(path: Path) -> None:
-    method_section(load_scenario(path))
+    resolved(load_scenario(path))
     schema = path.read_text().splitlines()[0].removeprefix("# yaml-language-server: $schema=")
     assert (path.parent / schema).resolve() == SCENARIOS / "scenario.schema.json"
 

@@ -9,7 +9,8 @@ import ray
 
 from fedray.experiment.aggregation_schedule import RoundStep
 from fedray.experiment.experiment import Experiment
-from fedray.learning.evaluation import Score, combine_sets, every_block
+from fedray.learning.evaluation import combine_sets, every_block
+from fedray.learning.tasks import Score
 from fedray.methods import Method
 from fedray.protocol import ServerState
 from fedray.results import Progress
@@ -73,7 +74,7 @@ class Execution:
         values = ray.put(state.values)
         parts = cut(every_block(assets.held_out), self.hosts.resources.hosts, 1)
         answers = self.hosts.map("evaluate", [(state.spec, values, part) for part in parts])
-        return combine_sets(assets.held_out, [score for answer in answers for score in answer], assets.recipe.labels)
+        return combine_sets(assets.task, assets.held_out, [score for answer in answers for score in answer])
 
     def _count(self, trained: int) -> None:
         with self._counting:

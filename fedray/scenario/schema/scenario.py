@@ -3,13 +3,13 @@
 from math import ceil
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SerializeAsAny, field_validator
 
 from fedray.scenario.schema.base import Section
 from fedray.scenario.schema.costs import Costs, Topology
 from fedray.scenario.schema.fleet import Fleet
 from fedray.scenario.schema.model import Model
-from fedray.scenario.schema.task import Task
+from fedray.scenario.schema.task import OpenTask
 from fedray.scenario.schema.training import Runtime, Telemetry, Training
 from fedray.scenario.schema.tuning import Tuning
 
@@ -22,7 +22,9 @@ class Scenario(Section):
     schema_version: Literal[1] = Field(description="Version of this format.")
     name: Annotated[str, Field(pattern=NAME_PATTERN)] = Field("run", description="Name of the run and its directory.")
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(0, description="Seed of every random choice of the run.")
-    task: Task = Field(Task(), description="What is learned, and which device holds which examples.")
+    task: SerializeAsAny[OpenTask] = Field(
+        OpenTask(), description="What is learned, and which device holds which examples."
+    )
     model: Model = Field(Model(), description="The backbone, its adapters and its head.")
     fleet: Fleet = Field(Fleet(), description="The devices, their links, availability, batteries and faults.")
     method: dict[str, Any] = Field(
