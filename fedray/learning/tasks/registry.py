@@ -7,11 +7,12 @@ from pydantic import Field, TypeAdapter
 
 from fedray.learning.tasks.base import Task, TaskSection
 from fedray.learning.tasks.classification import Classification
+from fedray.learning.tasks.regression import Regression
 from fedray.scenario import LoadedScenario, ScenarioError
 from fedray.scenario.source import did_you_mean, show
 from fedray.scenario.validation import validate
 
-TASKS: Mapping[str, type[Task]] = {"classification": Classification}
+TASKS: Mapping[str, type[Task]] = {"classification": Classification, "regression": Regression}
 WITHOUT_KIND = "classification"
 
 
