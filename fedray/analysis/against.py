@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from fedray.analysis.experiments import Experiment, MeasuredRun
+from fedray.analysis.experiments import Experiment, MeasuredRun, final_primary
 from fedray.analysis.statistics import (
     Observed,
     Pair,
@@ -48,8 +48,9 @@ class RoundRatios:
 class Against:
     """A row against one baseline; p-values are corrected over all rows compared with it, for each figure by itself.
 
-    `final_accuracy` is a difference of test accuracies. `to_target` is null where no ratio may be given: without a
-    target, or with one that the majority baseline reaches. `within` has an entry per budget.
+    `final_accuracy` is a difference of test accuracies, or of the primary metric of a task without accuracy.
+    `to_target` is null where no ratio may be given: without a target, or with one that the majority baseline reaches.
+    `within` has an entry per budget.
     """
 
     baseline: str
@@ -70,7 +71,7 @@ def against(
     Without `attempts` there are no ratios to a target; `qualities` are the figures by budget.
     """
     others = [row for row in rows if row is not baseline]
-    final = differences(baseline, others, lambda run: run.summary.final_accuracy)
+    final = differences(baseline, others, final_primary)
     within = [differences(baseline, others, quality) for quality in qualities]
     rounds = _round_ratios(baseline, others)
     targets: Sequence[TargetRatios | None] = [None] * len(others)

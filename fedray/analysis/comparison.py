@@ -7,7 +7,7 @@ from fedray.analysis.against import Attempts, Measure, against
 from fedray.analysis.baselines import Standing, baselines_of, by_quality, by_target
 from fedray.analysis.budgets import within
 from fedray.analysis.criteria import Budget, Criteria, ProtocolName
-from fedray.analysis.experiments import Experiment, MeasuredRun, read_experiments
+from fedray.analysis.experiments import Experiment, MeasuredRun, final_primary, read_experiments
 from fedray.analysis.robustness import Grid, robustness_grid
 from fedray.analysis.rows import ComparedRow, ComparedRun, compared_row
 from fedray.analysis.settings import differing_sections
@@ -24,6 +24,7 @@ class Comparison:
 
     `target` says where targets come from, `no_ratios` why there are no ratios to them, if so. `baselines` are the rows
     that ratios are against, `best` and `worst` those of them that do best and worst (see `baselines.py`).
+    `metric` names the primary metric of all runs, null where they differ.
     `majority_accuracy` is the test accuracy of always giving the most frequent training label, the highest of all
     runs. `scored_on` names the examples that scores are of, null where runs differ. `differing` names what should not
     differ between methods and does: the sections task, fleet, model, costs, training, and the twin whose costs were
@@ -36,6 +37,7 @@ class Comparison:
     baselines: tuple[str, ...]
     best: str | None
     worst: str | None
+    metric: str | None
     majority_accuracy: float | None
     scored_on: Split | None
     differing: tuple[str, ...]
@@ -43,6 +45,11 @@ class Comparison:
     warnings: tuple[str, ...]
     rows: tuple[ComparedRow, ...]
     grid: Grid | None
+
+    @property
+    def metric_words(self) -> str:
+        """What the primary metric is called."""
+        return self.metric or "primary metric"
 
     @property
     def runs(self) -> tuple[ComparedRun, ...]:
@@ -69,12 +76,13 @@ def compare(runs: Sequence[RunDirectory], criteria: Criteria = DEFAULT) -> Compa
     attempts = {run.path: aims.attempt(run) for run in read} if aims else {}
     trusted = attempts if aims and not no_ratios else None
     baselines = baselines_of(experiments, criteria.baselines)
-    qualities = [_accuracy_within(budget) for budget in criteria.budgets]
+    qualities = [_primary_within(budget) for budget in criteria.budgets]
     found = [against(one, experiments, trusted, qualities) for one in baselines]
     ranked = sorted(baselines, key=_standing(trusted, qualities))
     protocol = criteria.protocol or ("cost-to-target" if aims else "quality-under-budget" if qualities else "summary")
     grid = robustness_grid(experiments) if protocol == "robustness" else None
     twins = {run.summary.twin for run in read}
+    metrics = _metrics(read)
     splits = {run.summary.scored_on for run in read} - {None}
     differing = differing_sections([run.settings for run in read]) + (("twin",) if len(twins) > 1 else ())
     return Comparison(
@@ -84,6 +92,7 @@ def compare(runs: Sequence[RunDirectory], criteria: Criteria = DEFAULT) -> Compa
         baselines=tuple(one.label for one in baselines),
         best=ranked[0].label if ranked else None,
         worst=ranked[-1].label if ranked else None,
+        metric=metrics[0] if len(metrics) == 1 else None,
         majority_accuracy=majority,
         scored_on=splits.pop() if len(splits) == 1 else None,
         differing=differing,
@@ -122,15 +131,20 @@ def _too_low(aims: Aims, majority: float | None) -> str | None:
     )
 
 
-def _accuracy_within(budget: Budget) -> Measure:
-    return lambda run: within(run, budget).accuracy
+def _primary_within(budget: Budget) -> Measure:
+    return lambda run: within(run, budget).primary
 
 
 def _standing(attempts: Attempts | None, qualities: Sequence[Measure]) -> Standing:
     """What baselines are ranked by: the cost to the target, else quality under the first budget, else in the end."""
     if attempts is not None:
         return by_target(attempts)
-    return by_quality(qualities[0] if qualities else lambda run: run.summary.final_accuracy)
+    return by_quality(qualities[0] if qualities else final_primary)
+
+
+def _metrics(runs: Sequence[MeasuredRun]) -> list[str]:
+    """The names of the runs' primary metrics."""
+    return sorted({run.summary.primary.name for run in runs if run.summary.primary})
 
 
 def _warnings(differing: Sequence[str], grid: Grid | None, runs: Sequence[MeasuredRun]) -> list[str]:
@@ -139,6 +153,8 @@ def _warnings(differing: Sequence[str], grid: Grid | None, runs: Sequence[Measur
     found = []
     if unlike := [name for name in differing if name not in varied]:
         found.append(f"the runs differ in {', '.join(unlike)}: what separates them is not the method alone")
+    if len(metrics := _metrics(runs)) > 1:
+        found.append(f"the runs have different primary metrics ({', '.join(metrics)}): they are not comparable")
     if len({run.summary.scored_on for run in runs} - {None}) > 1:
         found.append("some runs are scored on validation, others on test examples: their targets are not the same")
     return found

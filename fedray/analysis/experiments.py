@@ -69,10 +69,16 @@ class MeasuredRun:
         UserError
             for evaluations without scores, as fedray wrote them before there were scores.
         """
-        evaluated = [(r, s) for r, s in zip(self.rounds, self.spent, strict=True) if r.accuracy is not None]
+        evaluated = [(r, s) for r, s in zip(self.rounds, self.spent, strict=True) if r.primary is not None]
         if any(record.score is None for record, _ in evaluated):
             raise UserError(f"{self.path}: rounds.jsonl has no scores (written by an earlier fedray); run it again")
         return tuple((r.score, r, s) for r, s in evaluated if r.score is not None)
+
+
+def final_primary(run: MeasuredRun) -> float | None:
+    """The primary metric on the test examples in the last evaluated round; None without evaluation."""
+    primary = run.summary.primary
+    return primary.value if primary else None
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,11 @@ def ratio_tables(comparison: Comparison) -> Iterator[TextTable]:
             continue
         title = f"against {baseline}{rank}"
         if comparison.protocol == "cost-to-target" and not comparison.no_ratios:
-            yield _to_target(title, [(label, one, one.to_target) for label, one in found if one.to_target])
+            yield _to_target(
+                title, comparison.metric_words, [(label, one, one.to_target) for label, one in found if one.to_target]
+            )
         else:
-            yield _per_round(title, found)
+            yield _per_round(title, comparison.metric_words, found)
 
 
 def shown_baselines(comparison: Comparison) -> list[tuple[str, str]]:
@@ -39,7 +41,7 @@ def shown_baselines(comparison: Comparison) -> list[tuple[str, str]]:
     ]
 
 
-def _to_target(title: str, found: list[tuple[str, Against, TargetRatios]]) -> TextTable:
+def _to_target(title: str, metric: str, found: list[tuple[str, Against, TargetRatios]]) -> TextTable:
     rows = [
         (
             (label, *seed_lines(ratios.seconds)),
@@ -51,12 +53,12 @@ def _to_target(title: str, found: list[tuple[str, Against, TargetRatios]]) -> Te
         )
         for label, one, ratios in found
     ]
-    headings = ("method", "speed-up", "per round × rounds", "bytes", "energy", "accuracy in the end")
+    headings = ("method", "speed-up", "per round × rounds", "bytes", "energy", f"{metric} in the end")
     notes = (*READING, "speed-up = cheaper rounds × fewer rounds; a missed target gives no ratio, only bounds (≥, ≤)")
     return TextTable(title, headings, 1, tuple(rows), notes)
 
 
-def _per_round(title: str, found: list[tuple[str, Against]]) -> TextTable:
+def _per_round(title: str, metric: str, found: list[tuple[str, Against]]) -> TextTable:
     rows = [
         (
             (label, *seed_lines(one.per_round.seconds)),
@@ -65,7 +67,7 @@ def _per_round(title: str, found: list[tuple[str, Against]]) -> TextTable:
         )
         for label, one in found
     ]
-    headings = ("method", "time a round", "bytes a round", "energy a round", "accuracy in the end")
+    headings = ("method", "time a round", "bytes a round", "energy a round", f"{metric} in the end")
     return TextTable(title, headings, 1, tuple(rows), READING)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fedray.analysis.against import differences
-from fedray.analysis.experiments import Experiment
+from fedray.analysis.experiments import Experiment, final_primary
 from fedray.analysis.statistics import PairedDifference, Statistic, statistic
 from fedray.errors import UserError
 
@@ -12,6 +12,8 @@ from fedray.errors import UserError
 @dataclass(frozen=True)
 class GridCell:
     """One method under one condition: final test accuracy, and how it differs from the first condition, by seed.
+
+    For a task without accuracy both are of its primary metric.
 
     `change` is null in the first column. Its p-values are corrected over the method's conditions.
     """
@@ -62,11 +64,11 @@ def robustness_grid(experiments: Sequence[Experiment]) -> Grid:
 def _row(method: str, experiments: Sequence[Experiment | None]) -> GridRow:
     first, *others = experiments
     there = [one for one in others if one is not None]
-    changes = differences(first, there, lambda run: run.summary.final_accuracy) if first is not None else []
+    changes = differences(first, there, final_primary) if first is not None else []
     change_of = dict(zip([one.label for one in there], changes, strict=True)) if changes else {}
     cells = []
     for one in experiments:
-        accuracy = statistic(run.summary.final_accuracy for run in one.runs) if one is not None else None
+        accuracy = statistic(final_primary(run) for run in one.runs) if one is not None else None
         change = change_of.get(one.label) if one is not None else None
         cells.append(GridCell(accuracy, change) if accuracy is not None else None)
     return GridRow(method, tuple(cells))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fedray.analysis.against import Against
 from fedray.analysis.budgets import BudgetedQuality, WithinBudget, budgeted, within
 from fedray.analysis.criteria import Budget
-from fedray.analysis.experiments import Experiment, MeasuredRun, MemoryLoss
+from fedray.analysis.experiments import Experiment, MeasuredRun, MemoryLoss, final_primary
 from fedray.analysis.statistics import Statistic, statistic
 from fedray.analysis.targets import Attempt
 from fedray.results import DeviceAccuracy, Status
@@ -16,6 +16,7 @@ from fedray.results import DeviceAccuracy, Status
 class ComparedRun:
     """One run; accuracies, `macro_f1` and `loss` are on the test examples, the last three of the last evaluation.
 
+    `final_primary` is the primary metric then, which is the accuracy of a classification.
     `target` is null without a target for this run; `within` has an entry per budget.
     """
 
@@ -24,6 +25,7 @@ class ComparedRun:
     method: str
     status: Status
     rounds_completed: int
+    final_primary: float | None
     final_accuracy: float | None
     best_accuracy: float | None
     macro_f1: float | None
@@ -53,6 +55,7 @@ class ComparedRow:
     method: str
     runs: tuple[ComparedRun, ...]
     rounds_completed: Statistic
+    final_primary: Statistic
     final_accuracy: Statistic
     best_accuracy: Statistic
     macro_f1: Statistic
@@ -91,6 +94,7 @@ def compared_row(
         method=runs[0].method,
         runs=tuple(runs),
         rounds_completed=statistic(run.rounds_completed for run in runs),
+        final_primary=statistic(run.final_primary for run in runs),
         final_accuracy=statistic(run.final_accuracy for run in runs),
         best_accuracy=statistic(run.best_accuracy for run in runs),
         macro_f1=statistic(run.macro_f1 for run in runs),
@@ -116,13 +120,14 @@ def compared_row(
 
 def _compared_run(run: MeasuredRun, attempt: Attempt | None, budgets: Sequence[Budget]) -> ComparedRun:
     summary = run.summary
-    losses = [record.loss for record in run.rounds if record.accuracy is not None]
+    losses = [record.loss for record in run.rounds if record.primary is not None]
     return ComparedRun(
         run=run.path,
         seed=run.seed,
         method=summary.method,
         status=summary.status,
         rounds_completed=summary.rounds_completed,
+        final_primary=final_primary(run),
         final_accuracy=summary.final_accuracy,
         best_accuracy=summary.best_accuracy,
         macro_f1=summary.final_metrics.get("macro_f1"),

@@ -36,7 +36,7 @@ def comparison_tables(comparison: Comparison) -> list[TextTable]:
         case "quality-under-budget":
             return [quality, *_budgets(comparison)]
         case "robustness":
-            return [quality, *(_grids(comparison.grid) if comparison.grid else ())]
+            return [quality, *(_grids(comparison.grid, comparison.metric_words) if comparison.grid else ())]
 
 
 def target_words(comparison: Comparison) -> str | None:
@@ -60,20 +60,20 @@ def row_words(row: ComparedRow) -> str:
 
 
 def _quality(comparison: Comparison) -> TextTable:
-    headings = ("method", "run", "accuracy", "macro-F1", "loss", "devices", "worst 10 %", "lost to memory")
+    headings = ("method", "run", comparison.metric_words, "macro-F1", "loss", "devices", "worst 10 %", "lost to memory")
     rows = [
         (
             (row_words(row),),
             (row.runs[0].run if len(row.runs) == 1 else f"{len(row.runs)} seeds",),
-            *(mean_lines(one, len(row.runs), accuracy) for one in (row.final_accuracy, row.macro_f1, row.loss)),
+            *(mean_lines(one, len(row.runs), accuracy) for one in (row.final_primary, row.macro_f1, row.loss)),
             *(mean_lines(one, len(row.runs), accuracy) for one in (row.device_accuracy, row.worst_decile)),
             _memory(row),
         )
         for row in comparison.rows
     ]
     notes = [
-        "accuracy, macro-F1 and loss: test examples, last evaluation; devices: the mean of the global model's accuracy "
-        "on each device's label mix, and that of the worst tenth"
+        f"{comparison.metric_words}, macro-F1 and loss: test examples, last evaluation; devices: the mean of the "
+        "global model's accuracy on each device's label mix, and that of the worst tenth"
     ]
     if comparison.majority_accuracy is not None:
         notes.append(f"always giving the most frequent label has accuracy {comparison.majority_accuracy:.3f}")
@@ -150,7 +150,7 @@ def _budgets(comparison: Comparison) -> Iterator[TextTable]:
             )
             for row in comparison.rows
         ]
-        headings = ("method", "budget spent", "accuracy", "macro-F1", "worst 10 %")
+        headings = ("method", "budget spent", comparison.metric_words, "macro-F1", "worst 10 %")
         notes = ["the evaluation with the best score within the budget, in figures on the test examples"]
         if any(row.within[number].exhausted < len(row.runs) for row in comparison.rows):
             notes.append("a run that ended before its budget was spent might have done better with the rest of it")
@@ -171,7 +171,7 @@ def budget_words(budget: Budget) -> str:
 
 
 def _budget_cells(quality: BudgetedQuality, runs: int) -> tuple[Cell, ...]:
-    figures = (quality.accuracy, quality.macro_f1, quality.worst_decile)
+    figures = (quality.primary, quality.macro_f1, quality.worst_decile)
     return (f"{quality.exhausted}/{runs} seeds",), *(mean_lines(one, runs, accuracy) for one in figures)
 
 
@@ -180,9 +180,9 @@ def _against_cell(row: ComparedRow, baseline: str, budget: int) -> Cell:
     return (NONE,) if found is None else difference_lines(found)
 
 
-def _grids(grid: Grid) -> Iterator[TextTable]:
-    """Final accuracy by method and condition; below it, how it differs from the first condition."""
-    title = f"robustness: final test accuracy by {', '.join(grid.keys)}"
+def _grids(grid: Grid, metric: str) -> Iterator[TextTable]:
+    """The final metric by method and condition; below it, how it differs from the first condition."""
+    title = f"robustness: final test {metric} by {', '.join(grid.keys)}"
     headings = ("method", *(", ".join(condition) for condition in grid.conditions))
     rows = [
         (

@@ -15,6 +15,7 @@ from fedray.display.data import data_lines
 from fedray.display.tables import share, word_table
 from fedray.results import RoundRecord, RunDirectory, Summary
 from fedray.results.lines import round_line
+from fedray.results.metric import ACCURACY
 from fedray.results.quantities import duration, size
 
 if TYPE_CHECKING:  # tables of files must not wait for torch and Ray
@@ -105,7 +106,7 @@ def summary_table(summary: Summary, directory: RunDirectory) -> Table:
     waiting = f"mean waiting {summary.mean_waiting_seconds:.1f} s a round"
     rows = [
         ("status", ended),
-        ("accuracy", _accuracy(summary)),
+        (summary.primary.name if summary.primary else ACCURACY, _quality(summary)),
         ("emulated time", f"{duration(summary.emulated_seconds)}, {waiting}"),
         ("traffic", f"{size(summary.bytes_up)} up, {size(summary.bytes_down)} down"),
         ("energy", f"{summary.energy_joules / 1000:.1f} kJ"),
@@ -124,14 +125,15 @@ def summary_table(summary: Summary, directory: RunDirectory) -> Table:
     return word_table(rows)
 
 
-def _accuracy(summary: Summary) -> str:
-    """On the test examples: in the last evaluated round, and in the round with the best score."""
-    if summary.best_round is None:
+def _quality(summary: Summary) -> str:
+    """The primary metric on the test examples, in the last evaluated round, and what the best round had."""
+    if summary.best_round is None or summary.primary is None:
         return "–"
-    return (
-        f"{share(summary.final_accuracy)} on the test examples "
-        f"({share(summary.best_accuracy)} in round {summary.best_round}, the best by {summary.scored_on})"
-    )
+    final = f"{share(summary.primary.value)} on the test examples"
+    if summary.best_accuracy is None:
+        return f"{final} (best {summary.scored_on} score {share(summary.best_score)} in round {summary.best_round})"
+    best = f"{share(summary.best_accuracy)} in round {summary.best_round}, the best by {summary.scored_on}"
+    return f"{final} ({best})"
 
 
 def _steps(summary: Summary) -> str:

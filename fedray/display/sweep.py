@@ -12,6 +12,7 @@ from rich.live import Live
 from fedray.display.tables import share, table
 from fedray.results import RoundRecord, RunDirectory, Summary
 from fedray.results.lines import enforcement_words
+from fedray.results.metric import ACCURACY, MetricValue
 from fedray.results.quantities import duration, size
 
 if TYPE_CHECKING:  # tables of files must not wait for torch and Ray
@@ -32,7 +33,7 @@ class Row:
     rounds: int
     status: str = "waiting"
     round: int = 0
-    accuracy: float | None = None
+    measured: float | None = None
     emulated_seconds: float = 0.0
     bytes: int = 0
     hosts_lost: int = 0
@@ -40,7 +41,7 @@ class Row:
     def done_before(self, summary: Summary, complete: bool) -> None:
         """What an earlier call left."""
         self.status = "complete" if complete else summary.status
-        self.round, self.accuracy = summary.rounds_completed, summary.final_accuracy
+        self.round, self.measured = summary.rounds_completed, summary.primary.value if summary.primary else None
         self.emulated_seconds, self.bytes = summary.emulated_seconds, summary.bytes_up + summary.bytes_down
 
     @property
@@ -51,7 +52,7 @@ class Row:
 class BatchDisplay:
     """Follows several runs on standard error: a table on a terminal, else one line per round; failures in any case."""
 
-    measure = "accuracy"  # what a round is judged by
+    measure = ACCURACY  # what a round is judged by, unless its metrics say otherwise
 
     def __init__(self, console: Console, quiet: bool) -> None:
         self.console = console
@@ -97,11 +98,13 @@ class BatchDisplay:
         self.seconds, self.done, self.begun = self.seconds + now - self.begun, self.done + 1, now
         row.round, row.emulated_seconds = record.round, record.emulated_seconds
         row.bytes += record.bytes_up + record.bytes_down
-        value = self.measured(record)
-        row.accuracy = row.accuracy if value is None else value
-        accuracy = "" if value is None else f"  {self.measure} {value:.3f}"
+        found = self.measured(record)
+        words = ""
+        if found is not None:
+            row.measured, self.measure = found.value, found.name
+            words = f"  {found.name} {found.value:.3f}"
         self._log(
-            f"round {record.round:>{len(str(row.rounds))}}/{row.rounds}{accuracy}  emulated "
+            f"round {record.round:>{len(str(row.rounds))}}/{row.rounds}{words}  emulated "
             f"{duration(record.emulated_seconds)}  traffic {size(row.bytes)}{enforcement_words(record)}{self._left()}"
         )
 
@@ -112,9 +115,9 @@ class BatchDisplay:
         self._current.status = "failed"
         self.console.print(f"{run.name} failed: {reason}", highlight=False, soft_wrap=True, markup=False)
 
-    def measured(self, record: RoundRecord) -> float | None:
+    def measured(self, record: RoundRecord) -> MetricValue | None:
         """The measure of a round, None without evaluation."""
-        return record.accuracy
+        return record.primary
 
     def render(self) -> RenderableType:
         """The runs around the current one, as many as the terminal has lines for."""
@@ -128,7 +131,7 @@ class BatchDisplay:
                 row.name,
                 row.status,
                 f"{row.round}/{row.rounds}",
-                share(row.accuracy),
+                share(row.measured),
                 duration(row.emulated_seconds) if row.round else "–",
                 size(row.bytes) if row.round else "–",
                 self._estimate(row.rounds - row.round) if row is self.current and not row.ended else "",

@@ -10,6 +10,7 @@ from rich.table import Table
 from fedray.display.sweep import BatchDisplay, Row
 from fedray.display.tables import share, table
 from fedray.results import RoundRecord
+from fedray.results.metric import MetricValue
 from fedray.results.tuning_record import MethodRecord, TrialRecord, TuningRecord
 
 if TYPE_CHECKING:  # tables of files must not wait for torch and Ray
@@ -53,13 +54,13 @@ class TuningDisplay(BatchDisplay):
     def judged(self, run: SweptRun, judged: Score) -> None:
         """The score of a run at the end of a rung."""
         row = self.rows[run.name]
-        row.accuracy = None if judged.failure else judged.value
+        row.measured = None if judged.failure else judged.value
         if judged.failure and row.status != "failed":
             row.status = "failed"
             self.console.print(f"{run.name} {judged.failure}", highlight=False, soft_wrap=True, markup=False)
 
-    def measured(self, record: RoundRecord) -> float | None:
-        return record.score
+    def measured(self, record: RoundRecord) -> MetricValue | None:
+        return None if record.score is None else MetricValue(self.measure, record.score)
 
     def _left(self) -> str:
         left = self.rounds - sum(row.round for row in self.rows.values())

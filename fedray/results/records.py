@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from fedray.protocol import Outcome
+from fedray.results.metric import MetricValue, primary_metric
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,13 @@ class RoundRecord:
     """One line of rounds.jsonl.
 
     `emulated_seconds` is the end of the round since the run began; `accuracy` and `loss` are the global model's on
-    the evaluated test examples, null in rounds without evaluation. `metrics` holds every metric on the test examples,
-    `validation` the same metrics on the validation examples, both empty without evaluation. `score` is the primary
-    metric (accuracy) on the validation examples, or on the test examples if the task holds none out: targets, early
-    stopping and tuning look at nothing else. `dropped` counts devices that did not finish,
-    `dropped_by` how (see DeviceRecord), `rejected` updates that were refused; mean depth and rank are over the planned
-    devices, mean waiting over those that finished. Wasted is what devices that did not finish or were
-    refused have spent (it is contained in the sums), and what a crash made one compute twice.
+    the evaluated test examples, null in rounds without evaluation; accuracy is null, too, for a task without one.
+    `metrics` holds every metric on the test examples, the primary one first, `validation` the same metrics on the
+    validation examples, both empty without evaluation. `score` is the primary metric on the validation examples, or on
+    the test examples if the task holds none out: targets, early stopping and tuning look at nothing else. `dropped`
+    counts devices that did not finish, `dropped_by` how (see DeviceRecord), `rejected` updates that were refused; mean
+    depth and rank are over the planned devices, mean waiting over those that finished. Wasted is what devices that did
+    not finish or were refused have spent (it is contained in the sums), and what a crash made one compute twice.
     """
 
     round: int
@@ -84,6 +85,11 @@ class RoundRecord:
     validation: Mapping[str, float] = field(default_factory=dict)
     device_accuracy: DeviceAccuracy | None = None
     enforcement: WallClockStats | None = None
+
+    @property
+    def primary(self) -> MetricValue | None:
+        """The primary metric on the test examples; None without evaluation."""
+        return primary_metric(self.metrics, self.accuracy)
 
     def as_json(self) -> dict[str, Any]:
         """What is written; the key `enforcement` exists only under the wall clock."""

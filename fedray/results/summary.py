@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from fedray.results.data_report import DeviceCounts
+from fedray.results.metric import MetricValue, primary_metric
 from fedray.results.records import DeviceAccuracy, RoundRecord
 
 Status = Literal["completed", "stopped", "failed"]
@@ -36,15 +37,16 @@ class Steps:
 
 @dataclass(frozen=True)
 class Summary:
-    """summary.json; `final_accuracy` is the test accuracy of the last evaluated round.
+    """summary.json; `final_accuracy` is the test accuracy of the last evaluated round, null for a task without one.
 
     `scored_on` names the examples that `final_score`, `best_score` and `target` refer to: validation, or test if the
     task holds none out. `best_accuracy` is the test accuracy of round `best_round`, whose score is the best.
-    `final_metrics` and `device_accuracy` are those of the last evaluated round; `majority_accuracy` is the test
-    accuracy of always answering the most frequent training label. `devices_sitting_out` never take part for want of
-    examples, `devices_topped_up` also train on copies (see DataReport). `devices_dropped` counts every round's. `twin`
-    names the architecture that all costs are those of, where it is not the one trained, and `steps` says how many of
-    the priced steps are trained; `overloads` are those of rounds under the wall clock.
+    `final_metrics`, the primary one first, and `device_accuracy` are those of the last evaluated round;
+    `majority_accuracy` is the test accuracy of always answering the most frequent training label.
+    `devices_sitting_out` never take part for want of examples, `devices_topped_up` also train on copies (see
+    DataReport). `devices_dropped` counts every round's. `twin` names the architecture that all costs are those of,
+    where it is not the one trained, and `steps` says how many of the priced steps are trained; `overloads` are those
+    of rounds under the wall clock.
     """
 
     schema_version: int
@@ -81,6 +83,11 @@ class Summary:
     twin: str | None = None
     steps: Steps | None = None
     overloads: int | None = None
+
+    @property
+    def primary(self) -> MetricValue | None:
+        """The primary metric on the test examples in the last evaluated round; None without evaluation."""
+        return primary_metric(self.final_metrics, self.final_accuracy)
 
     def as_json(self) -> dict[str, Any]:
         """What is written and printed; `twin`, `steps` and `overloads` are left out where they are null."""

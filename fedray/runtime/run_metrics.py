@@ -94,7 +94,7 @@ class RunMetrics:
         self.wasted_bytes += record.wasted_bytes
         if record.enforcement:
             self.overloads = (self.overloads or 0) + record.enforcement.overloads
-        if record.accuracy is not None:
+        if record.loss is not None:
             self.accuracy, self.loss = record.accuracy, record.loss
 
     def snapshot(self, coordinator_seconds: Mapping[str, float]) -> Snapshot:

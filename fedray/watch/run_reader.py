@@ -17,6 +17,7 @@ from fedray.results import Progress, RoundRecord, RoundUnderWay, RunDirectory
 from fedray.results.downsample import evenly
 from fedray.results.label_mixes import LabelMixes
 from fedray.results.lines import round_line
+from fedray.results.metric import ACCURACY
 from fedray.results.round_devices import RoundDevices, TrainedDevices, round_devices
 from fedray.results.rows import devices_of_lines, devices_of_parquet, parquet_path, round_record
 from fedray.scenario import load_scenario
@@ -65,7 +66,7 @@ class RunReader:
         self._read_rounds()
         rounds = self._rounds
         last = rounds[-1] if rounds else None
-        evaluated = [record.accuracy for record in rounds if record.accuracy is not None]
+        evaluated = [record.primary for record in rounds if record.primary is not None]
         scenario, twin = self.scenario, self.scenario.costs.twin
         return RunView(
             name=self.name,
@@ -77,7 +78,8 @@ class RunReader:
             devices=scenario.device_count,
             rounds=len(rounds),
             rounds_planned=scenario.training.rounds,
-            accuracy=evaluated[-1] if evaluated else None,
+            metric=evaluated[-1].name if evaluated else ACCURACY,
+            primary=evaluated[-1].value if evaluated else None,
             emulated_seconds=last.emulated_seconds if last else 0.0,
             bytes_up=sum(record.bytes_up for record in rounds),
             bytes_down=sum(record.bytes_down for record in rounds),
@@ -211,7 +213,8 @@ def _curve(rounds: Sequence[RoundRecord]) -> Curve:
         sent += record.bytes_up + record.bytes_down
         totals.append(sent)
     shown = evenly(len(rounds), MOST_POINTS).tolist() if rounds else []
-    for name in ("round", "emulated_seconds", "accuracy"):
+    columns["primary"] = [primary.value if (primary := rounds[i].primary) else None for i in shown]
+    for name in ("round", "emulated_seconds"):
         columns[name] = [getattr(rounds[i], name) for i in shown]
     waiting = [rounds[i].mean_waiting_seconds for i in shown]
     return Curve(bytes=[totals[i] for i in shown], waiting_seconds=waiting, **columns)

@@ -57,9 +57,9 @@ def followed(views: Sequence[RunView]) -> RunView:
 
 def picture(view: RunView, round_: RoundView | None) -> RenderableType:
     """A run and a round of it; None before there is one."""
-    accuracy = "–" if view.accuracy is None else f"{view.accuracy:.3f}"
+    quality = f"{view.metric} {'–' if view.primary is None else f'{view.primary:.3f}'}"
     facts = (
-        f"round {view.rounds}/{view.rounds_planned}  accuracy {accuracy}  emulated {duration(view.emulated_seconds)}  "
+        f"round {view.rounds}/{view.rounds_planned}  {quality}  emulated {duration(view.emulated_seconds)}  "
         f"traffic {size(view.bytes_up + view.bytes_down)}  {view.status}"
     )
     parts: list[RenderableType] = [Text(f"{view.name}: {view.method}, {view.devices:,} devices", "bold"), Text(facts)]

@@ -24,12 +24,15 @@ class UnderWay:
 
 @dataclass(frozen=True)
 class Curve:
-    """A run's rounds, a list per column; at most `MOST_POINTS` of them, evenly chosen, the last among them."""
+    """A run's rounds, a list per column; at most `MOST_POINTS` of them, evenly chosen, the last among them.
+
+    `primary` is the primary metric on the test examples, None in rounds without evaluation.
+    """
 
     round: list[int]
     emulated_seconds: list[float]
     bytes: list[int]
-    accuracy: list[float | None]
+    primary: list[float | None]
     waiting_seconds: list[float]
 
 
@@ -38,6 +41,7 @@ class RunView:
     """Where a run stands.
 
     `status` is running, completed, stopped, failed, or unfinished: no process writes to it, and it never ended.
+    `primary` is the primary metric of the last evaluated round, `metric` its name.
     `under_way` is None unless a round has begun that is not complete. `log` holds the last lines, newest last.
     """
 
@@ -50,7 +54,8 @@ class RunView:
     devices: int
     rounds: int
     rounds_planned: int
-    accuracy: float | None
+    metric: str
+    primary: float | None
     emulated_seconds: float
     bytes_up: int
     bytes_down: int

@@ -135,7 +135,7 @@ def test_the_table_says_what_every_run_came_to(tmp_path: Path) -> None:
         ["legend"],
         ["0"],
         ["2"],
-        ["0.800", "0.800"],
+        ["accuracy", "0.800", "0.800"],
         ["20.0", "s"],
         ["16.0", "kB", "32.0", "kB"],
         ["2.0", "s"],
@@ -144,7 +144,7 @@ def test_the_table_says_what_every_run_came_to(tmp_path: Path) -> None:
         ["–"],
         ["0"],
     ]
-    assert other[4].split() == ["0.700", "0.900"]
+    assert other[4].split() == ["accuracy", "0.700", "0.900"]
     assert "No target was given" in page.text
     aimed = read([first, second], Criteria(target=0.8, hold=1))
     assert [row[-2].split() for row in aimed.rows[1:3]] == [

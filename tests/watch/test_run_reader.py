@@ -47,11 +47,11 @@ def running(finished: RunDirectory):
 def test_a_finished_run_says_what_its_summary_says(finished: RunDirectory) -> None:
     view, summary = RunReader(finished.path, "run").view(), finished.summary()
     assert (view.status, view.rounds, view.rounds_planned) == ("completed", 3, 5)
-    assert (view.accuracy, view.emulated_seconds) == (summary.final_accuracy, summary.emulated_seconds)
+    assert (view.primary, view.emulated_seconds) == (summary.final_accuracy, summary.emulated_seconds)
     assert (view.bytes_up, view.bytes_down, view.joules) == (summary.bytes_up, summary.bytes_down, 27.0)
     assert view.under_way is None
     assert view.curve.bytes == [24_000, 48_000, 72_000]
-    assert view.curve.accuracy == [0.6, 0.7, 0.8]
+    assert view.curve.primary == [0.6, 0.7, 0.8]
     assert view.log[-1].startswith("round 3/5  accuracy 0.800  emulated 30.0 s  traffic 72.0 kB")
 
 
@@ -91,7 +91,7 @@ def test_news_are_what_was_written_since(running: RunDirectory) -> None:
     running.append_devices(trained([TrainedDeviceRecord(4, a_device(n), 0.25, None) for n in range(8)]), 8)
     running.append_round(record)
     view = reader.view()
-    assert (view.rounds, view.accuracy, view.under_way) == (4, 0.95, None)
+    assert (view.rounds, view.primary, view.under_way) == (4, 0.95, None)
     assert reader.round(4).devices[0].loss == 0.25
 
 

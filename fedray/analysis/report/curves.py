@@ -1,4 +1,4 @@
-"""Figures that lay all runs over each other: accuracy against time and bytes, and every round's length and waiting."""
+"""Figures that lay all runs over each other: quality against time and bytes, every round's length and waiting."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ MARKED_ROUNDS = 40  # with more, the marks would hide the line
 
 @dataclass(frozen=True)
 class _Price:
-    """What accuracy is bought with: `so_far` gives what a run has spent by the end of each round."""
+    """What quality is bought with: `so_far` gives what a run has spent by the end of each round."""
 
     name: str
     told: str
@@ -27,15 +27,16 @@ class _Price:
 
 @dataclass(frozen=True)
 class Levels:
-    """Accuracies that a line across the figure marks: the target for all runs, and the majority baseline."""
+    """The metric of the figure, and what a line across it marks: the target for all runs, and the majority baseline."""
 
+    metric: str
     target: float | None
     majority: float | None
 
 
-def accuracy_charts(runs: Sequence[ReportedRun], levels: Levels) -> list[Chart]:
-    """Accuracy against emulated time and against traffic; nothing if no round was evaluated."""
-    if all(record.accuracy is None for run in runs for record in run.rounds):
+def quality_charts(runs: Sequence[ReportedRun], levels: Levels) -> list[Chart]:
+    """The primary metric against emulated time and against traffic; nothing if no round was evaluated."""
+    if all(record.primary is None for run in runs for record in run.rounds):
         return []
     seconds = _Price(
         "emulated time",
@@ -49,7 +50,7 @@ def accuracy_charts(runs: Sequence[ReportedRun], levels: Levels) -> list[Chart]:
         style.byte_unit(max(_traffic(run)[-1] for run in runs)),
         _traffic,
     )
-    return [_accuracy_chart(runs, levels, seconds), _accuracy_chart(runs, levels, traffic)]
+    return [_quality_chart(runs, levels, seconds), _quality_chart(runs, levels, traffic)]
 
 
 def round_chart(runs: Sequence[ReportedRun]) -> Chart:
@@ -79,22 +80,22 @@ def round_chart(runs: Sequence[ReportedRun]) -> Chart:
     return Chart("Round length and waiting", caption, (View("all rounds", drawn),))
 
 
-def _accuracy_chart(runs: Sequence[ReportedRun], levels: Levels, price: _Price) -> Chart:
-    unit = price.unit
-    hover = f"%{{meta}}<br>round %{{customdata}}: accuracy %{{y:.3f}} at %{{x:.4~g}} {unit.name}<extra></extra>"
+def _quality_chart(runs: Sequence[ReportedRun], levels: Levels, price: _Price) -> Chart:
+    unit, metric = price.unit, levels.metric.capitalize()
+    hover = f"%{{meta}}<br>round %{{customdata}}: {levels.metric} %{{y:.3f}} at %{{x:.4~g}} {unit.name}<extra></extra>"
     parts = [
-        f"Accuracy of the global model on the evaluated test examples, against {price.told} ({unit.name}); one point "
+        f"{metric} of the global model on the evaluated test examples, against {price.told} ({unit.name}); one point "
         "per evaluated round."
     ]
     traces = []
     for run in runs:
         spent = zip(run.rounds, price.so_far(run), strict=True)
-        points = [(record, amount / unit.divisor) for record, amount in spent if record.accuracy is not None]
-        line = _line(runs, run, [x for _, x in points], [record.accuracy for record, _ in points], hover)
-        traces.append(line.update(customdata=[record.round for record, _ in points]))
+        points = [(r.round, amount / unit.divisor, r.primary.value) for r, amount in spent if r.primary is not None]
+        line = _line(runs, run, [x for _, x, _ in points], [y for _, _, y in points], hover)
+        traces.append(line.update(customdata=[round_ for round_, _, _ in points]))
     layout: dict[str, Any] = {
         "xaxis": style.axis(f"{price.name} ({unit.name})", rangemode="tozero"),
-        "yaxis": style.axis("accuracy (share of test examples)"),
+        "yaxis": style.axis(f"{levels.metric} on the test examples"),
     }
     stars = [star for run in runs for star in _star(run, price)]
     if levels.target is not None:
@@ -108,7 +109,7 @@ def _accuracy_chart(runs: Sequence[ReportedRun], levels: Levels, price: _Price) 
     if len({run.row for run in runs}) < len(runs):
         parts.append("Runs that differ by seed only share a colour.")
     drawn = style.drawing(traces, 380, {"r": 62}, **layout)
-    return Chart(f"Accuracy against {price.name}", " ".join(parts), (View("all rounds", drawn),))
+    return Chart(f"{metric} against {price.name}", " ".join(parts), (View("all rounds", drawn),))
 
 
 def _across(levels: Levels) -> dict[str, Any]:
@@ -130,10 +131,11 @@ def _star(run: ReportedRun, price: _Price) -> list[go.Scatter]:
     if goal is None or not goal.reached:
         return []
     index = next(i for i, record in enumerate(run.rounds) if record.round == goal.spent.round)
+    reached = run.rounds[index].primary
     return [
         go.Scatter(
             x=[price.so_far(run)[index] / price.unit.divisor],
-            y=[run.rounds[index].accuracy],
+            y=[reached.value if reached else None],
             meta=style.escaped(run.name),
             legendgroup=str(run.row),
             showlegend=False,

@@ -9,7 +9,7 @@ from fedray.analysis.robustness import Grid, GridCell
 ROW_PIXELS = 46
 
 
-def grid_chart(grid: Grid) -> Chart:
+def grid_chart(grid: Grid, metric: str) -> Chart:
     """A cell per method and condition, coloured by its mean and marked with it."""
     means = [[None if cell is None else cell.accuracy.mean for cell in row.cells] for row in grid.rows]
     cells = go.Heatmap(
@@ -31,7 +31,7 @@ def grid_chart(grid: Grid) -> Chart:
         yaxis=style.axis("", autorange="reversed", showgrid=False, ticks="", type="category"),
     )
     caption = (
-        f"Final test accuracy by method and {keys}: the mean over seeds, ± half of its 95 % t interval where there are "
+        f"Final test {metric} by method and {keys}: the mean over seeds, ± half of its 95 % t interval where there are "
         "several. White: no run has both."
     )
     return Chart("Robustness", caption, (View("all", drawn),))

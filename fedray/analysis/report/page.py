@@ -7,7 +7,7 @@ from importlib.resources import files
 from plotly.offline import get_plotlyjs
 
 from fedray.analysis.comparison import Comparison
-from fedray.analysis.report.curves import Levels, accuracy_charts, round_chart
+from fedray.analysis.report.curves import Levels, quality_charts, round_chart
 from fedray.analysis.report.gantt import gantt_chart
 from fedray.analysis.report.grids import grid_chart
 from fedray.analysis.report.heatmaps import heat_charts
@@ -93,7 +93,7 @@ def _reality(runs: Sequence[ReportedRun]) -> Element:
     twins = [
         element(
             "p",
-            f"{'Every run' if len(names) == len(runs) > 1 else _listed(names)} trained a small stand-in. Its accuracy "
+            f"{'Every run' if len(names) == len(runs) > 1 else _listed(names)} trained a small stand-in. Its quality "
             f"is the stand-in's; every cost – seconds, bytes, memory, joules – is that of its twin, the architecture "
             f"{twin}, which was not trained.",
         )
@@ -102,9 +102,7 @@ def _reality(runs: Sequence[ReportedRun]) -> Element:
     return element(
         "div",
         element("p", element("b", "What is real here, and what is computed.")),
-        element(
-            "p", "Training and evaluation are real: an accuracy is that of a model that was trained and evaluated."
-        ),
+        element("p", "Training and evaluation are real: quality is that of a model that was trained and evaluated."),
         element(
             "p",
             "Devices are emulated. Their time is computed, not measured: seconds, waiting, memory and joules come from "
@@ -129,11 +127,11 @@ def _note(runs: Sequence[ReportedRun]) -> str:
 
 def _together(runs: Sequence[ReportedRun], comparison: Comparison, figures: _Figures) -> Element:
     target = comparison.target.score if comparison.target else None
-    charts = accuracy_charts(runs, Levels(target, comparison.majority_accuracy))
-    absent = [] if charts else [element("p", "No round was evaluated, so there is no accuracy to draw.")]
-    grids = [grid_chart(comparison.grid)] if comparison.grid else []
+    charts = quality_charts(runs, Levels(comparison.metric_words, target, comparison.majority_accuracy))
+    absent = [] if charts else [element("p", "No round was evaluated, so there is no quality to draw.")]
+    grids = [grid_chart(comparison.grid, comparison.metric_words)] if comparison.grid else []
     drawn = [figures.figure(chart, runs) for chart in [*grids, *charts, round_chart(runs)]]
-    return element("section", element("h2", "Accuracy, time and traffic"), *absent, *drawn)
+    return element("section", element("h2", "Quality, time and traffic"), *absent, *drawn)
 
 
 def _by_itself(run: ReportedRun, figures: _Figures) -> Element:
@@ -176,7 +174,7 @@ def _results(runs: Sequence[ReportedRun], comparison: Comparison) -> Element:
     parts = [f"{target[0].upper()}{target[1:]}." if target else "No target was given."]
     if comparison.no_ratios:
         parts.append(f"{comparison.no_ratios[0].upper()}{comparison.no_ratios[1:]}.")
-    parts.append("Bytes count in powers of 1,000; accuracy is a share of the evaluated test examples.")
+    parts.append(f"Bytes count in powers of 1,000; {comparison.metric_words} is that on the evaluated test examples.")
     return element(
         "section",
         element("h2", "Results"),

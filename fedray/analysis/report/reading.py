@@ -51,6 +51,11 @@ class ReportedRun:
     devices: tuple[RoundDevices, ...]
     shards: Shards | None
 
+    @property
+    def best(self) -> RoundRecord | None:
+        """The round with the best score; None if none was evaluated."""
+        return next((record for record in self.rounds if record.round == self.summary.best_round), None)
+
     def record(self, round_: int) -> RoundRecord:
         return next(record for record in self.rounds if record.round == round_)
 

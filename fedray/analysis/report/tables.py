@@ -7,6 +7,7 @@ from fedray.analysis.report.markup import Element, element
 from fedray.analysis.report.reading import ReportedRun
 from fedray.analysis.targets import Attempt
 from fedray.analysis.text import TextTable
+from fedray.results.metric import MetricValue
 from fedray.results.quantities import duration, size
 from fedray.results.records import RoundRecord
 
@@ -15,7 +16,7 @@ RESULTS = (
     "method",
     "seed",
     "rounds",
-    "accuracy: final, best",
+    "quality: final, best",
     "emulated time",
     "bytes up, down",
     "mean waiting a round",
@@ -30,7 +31,7 @@ ROUNDS = (
     "ends at (s)",
     "length (s)",
     "mean waiting (s)",
-    "accuracy",
+    "quality",
     "test loss",
     "bytes up",
     "bytes down",
@@ -78,7 +79,7 @@ def _result(run: ReportedRun) -> Element:
         (run.label if summary.status == "completed" else f"{run.label} ({summary.status})",),
         (str(compared.seed),),
         (f"{summary.rounds_completed:,}",),
-        (_share(summary.final_accuracy), _share(summary.best_accuracy)),
+        (_named(summary.primary), _share(_value(run.best))),
         (duration(summary.emulated_seconds),),
         (size(summary.bytes_up), size(summary.bytes_down)),
         (duration(summary.mean_waiting_seconds),),
@@ -122,7 +123,7 @@ def _round(record: RoundRecord) -> tuple[str, ...]:
         f"{record.emulated_seconds:,.2f}",
         f"{record.round_seconds:,.2f}",
         f"{record.mean_waiting_seconds:,.2f}",
-        _share(record.accuracy),
+        _share(_value(record)),
         _share(record.loss),
         f"{record.bytes_up:,}",
         f"{record.bytes_down:,}",
@@ -134,6 +135,15 @@ def _round(record: RoundRecord) -> tuple[str, ...]:
         f"{record.mean_depth:.2f}",
         f"{record.mean_rank:.2f}",
     )
+
+
+def _named(primary: MetricValue | None) -> str:
+    return "–" if primary is None else f"{primary.name} {primary.value:.3f}"
+
+
+def _value(record: RoundRecord | None) -> float | None:
+    """The primary metric of a round on the test examples."""
+    return record.primary.value if record is not None and record.primary is not None else None
 
 
 def _share(value: float | None) -> str:

@@ -1,4 +1,4 @@
-// Accuracy against emulated time and against bytes, a line per run.
+// The primary metric against emulated time and against bytes, a line per run.
 import { plain } from "./words.js";
 
 // Okabe and Ito's palette: told apart by colour-blind readers; dashes tell the next seven apart
@@ -19,15 +19,21 @@ const TIMES = [["s", 1], ["min", 300], ["h", 3 * 3600]];
 const DIVISORS = { s: 1, min: 60, h: 3600 };
 const SIZES = [["B", 1], ["kB", 1e3], ["MB", 1e6], ["GB", 1e9], ["TB", 1e12]];
 
+// the primary metric of all runs, in words
+function metricOf(runs) {
+  const names = new Set(runs.map(({ view }) => view.metric));
+  return names.size === 1 ? plain([...names][0]) : "primary metric";
+}
+
 function draw(place, runs, column, title, divisor) {
   const style = getComputedStyle(document.documentElement);
   const [ink, line] = ["--ink", "--line"].map((name) => style.getPropertyValue(name).trim());
   const traces = runs.map(({ view, index }) => {
-    const shown = view.curve.accuracy.flatMap((value, i) => (value === null ? [] : [i]));
+    const shown = view.curve.primary.flatMap((value, i) => (value === null ? [] : [i]));
     return {
       name: plain(view.name),
       x: shown.map((i) => view.curve[column][i] / divisor),
-      y: shown.map((i) => view.curve.accuracy[i]),
+      y: shown.map((i) => view.curve.primary[i]),
       customdata: shown.map((i) => view.curve.round[i]),
       mode: shown.length < 40 ? "lines+markers" : "lines",
       line: { color: lineOf(index).color, dash: lineOf(index).dash, width: 2 },
@@ -41,13 +47,13 @@ function draw(place, runs, column, title, divisor) {
   const layout = {
     margin: { l: 48, r: 8, t: 8, b: 40 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: ink, size: 12 }, showlegend: false,
-    xaxis: axis(title, { rangemode: "tozero" }), yaxis: axis("accuracy"), uirevision: "kept", dragmode: false,
+    xaxis: axis(title, { rangemode: "tozero" }), yaxis: axis(metricOf(runs)), uirevision: "kept", dragmode: false,
   };
   window.Plotly.react(place, traces, layout, { displayModeBar: false, responsive: true });
 }
 
 export function drawCurves(byTime, byBytes, runs) {
-  const drawn = ({ accuracy }, column) => column.findLast((_, i) => accuracy[i] !== null) ?? 0;
+  const drawn = ({ primary }, column) => column.findLast((_, i) => primary[i] !== null) ?? 0;
   const most = (column) => Math.max(0, ...runs.map(({ view }) => drawn(view.curve, view.curve[column])));
   const [time] = unitOf(most("emulated_seconds"), TIMES);
   const [bytes, byteDivisor] = unitOf(most("bytes"), SIZES);

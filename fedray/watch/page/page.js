@@ -4,7 +4,7 @@ import { drawCurves, lineOf } from "./curves.js";
 import { Fleet } from "./fleet.js";
 import { Gantt } from "./gantt.js";
 import { Tip } from "./tip.js";
-import { accuracy, duration, element, size } from "./words.js";
+import { decimal, duration, element, size } from "./words.js";
 
 const at = (id) => document.getElementById(id);
 const tip = new Tip(at("tip")), fleet = new Fleet(at("fleet"), at("legend"), tip), gantt = new Gantt(at("gantt"), tip);
@@ -83,7 +83,7 @@ function showRuns() {
     cells[0].append(box);
     cells[1].append(named);
     const numbers = [
-      `${view.rounds}/${view.rounds_planned}`, accuracy(view.accuracy), duration(view.emulated_seconds),
+      `${view.rounds}/${view.rounds_planned}`, `${view.metric} ${decimal(view.primary)}`, duration(view.emulated_seconds),
       size(view.bytes_up + view.bytes_down),
     ];
     row.append(...cells, ...numbers.map((text) => element("td", text, { class: "number" })));
@@ -99,7 +99,7 @@ function showSelected() {
   const trained = underWay ? `${underWay.trained} of ${underWay.planned} devices trained` : view.status;
   const facts = {
     [underWay ? `round ${underWay.round} of ${view.rounds_planned}` : `${view.rounds} of ${view.rounds_planned} rounds`]: trained,
-    accuracy: accuracy(view.accuracy), "emulated time": duration(view.emulated_seconds),
+    [view.metric]: decimal(view.primary), "emulated time": duration(view.emulated_seconds),
     traffic: size(view.bytes_up + view.bytes_down), "waiting, last round": view.rounds ? duration(view.waiting_seconds) : "–",
     energy: view.joules < 1000 ? `${view.joules.toFixed(1)} J` : `${(view.joules / 1000).toFixed(1)} kJ`,
     ...(view.dropped ? { "did not finish": `${view.dropped} times` } : {}),

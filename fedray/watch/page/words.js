@@ -16,7 +16,7 @@ export function size(count) {
   return `${count.toFixed(1)} TB`;
 }
 
-export const accuracy = (share) => (share === null ? "–" : share.toFixed(3));
+export const decimal = (value) => (value === null ? "–" : value.toFixed(3));
 
 // plotly reads tags in names, and formulas between dollars
 export const plain = (text) =>
