@@ -15,7 +15,6 @@ from fedray.errors import UserError
 from fedray.experiment.sections import resolved
 from fedray.learning.corpus import load_corpus
 from fedray.learning.rows import Origin, Rows
-from fedray.learning.tasks import TASKS
 from fedray.learning.tasks.regression import Regression, RegressionSection
 from fedray.scenario import LoadedScenario, ScenarioError, Source
 
@@ -148,7 +147,3 @@ def test_problems_of_task_and_method_are_reported_together(scenario: Load) -> No
     with pytest.raises(ScenarioError) as raised:
         resolved(scenario("schema_version: 1\ntask: {bins: 4}\nmethod: {name: fedit, rnk: 4}\n"))
     assert [line.split(": ")[1] for line in str(raised.value).splitlines()] == ["task.bins", "method.rnk"]
-
-
-def test_of_every_primary_metric_higher_is_better() -> None:
-    assert all(task.metrics[0].better == "higher" for task in TASKS.values())
