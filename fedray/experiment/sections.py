@@ -28,7 +28,7 @@ def scenario_schema() -> dict[str, Any]:
     schema = methods.scenario_schema()
     task = task_schema("#/$defs/{model}")
     schema["$defs"] = {**schema["$defs"], **task.pop("$defs")}
-    schema["properties"]["task"] = task
+    schema["properties"]["task"] = {**task, "description": schema["properties"]["task"]["description"]}
     return schema
 
 

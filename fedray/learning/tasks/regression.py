@@ -27,7 +27,7 @@ LARGEST_TARGET = float(np.finfo(np.float32).max)
 class RegressionSection(TaskSection):
     """Predict a number for a text or a pair of texts, for example how similar two sentences are (STS-B)."""
 
-    kind: Literal["regression"]
+    kind: Literal["regression"] = Field(description="A number for each text.")
     bins: Annotated[int, Field(ge=1, le=1000)] = Field(
         10,
         description="Ranges into which the targets are cut at their quantiles; partitions and groups treat them as "
