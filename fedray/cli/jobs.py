@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from fedray.cli.console import AsJson, JobsAddress, ScenarioFile, Settings, out, print_json
-from fedray.scenario import load_scenario
 
 
 def submit(
@@ -18,10 +17,10 @@ def submit(
     as_json: AsJson = False,
 ) -> None:
     """Run a scenario as a job of a Ray cluster."""
-    from fedray.experiment.sections import resolved
+    from fedray.experiment.sections import load_resolved
     from fedray.runtime.jobs import Jobs
 
-    loaded = resolved(load_scenario(scenario, settings))
+    loaded = load_resolved(scenario, settings)
     jobs_there = Jobs(address)
     job = jobs_there.submit(loaded, python)
     if as_json:

@@ -84,11 +84,11 @@ def _devices(name: str | None, as_json: bool) -> None:
     """All devices, or one with all its modes and sources."""
     from fedray.display import profile_page, profile_table
     from fedray.fleet import load_catalogue
-    from fedray.scenario.source import did_you_mean
 
-    known = load_catalogue().profiles
+    catalogue = load_catalogue()
+    known = catalogue.profiles
     if name is not None and name not in known:
-        raise UserError(f"catalog devices: given {name!r}; allowed: {' | '.join(known)}{did_you_mean(name, known)}")
+        raise UserError(f"catalog devices: given {name!r}; allowed: {' | '.join(known)}{catalogue.nearest(name)}")
     if as_json:
         pages = {
             key: profile.board.model_dump() | {"family": profile.family.model_dump()} for key, profile in known.items()

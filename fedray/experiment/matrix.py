@@ -11,8 +11,9 @@ from typing import Any
 from fedray.analysis.settings import SETTING, flattened
 from fedray.errors import UserError
 from fedray.experiment.cell_names import CellSettings, canonical, cell_names
-from fedray.experiment.sections import resolved
-from fedray.scenario import LoadedScenario, load_scenario
+from fedray.experiment.sections import load_resolved
+from fedray.scenario import LoadedScenario
+from fedray.scenario.loading import Origin
 from fedray.scenario.source import Key, parse_source, show
 
 OF_NO_CONSEQUENCE = ("name", "runtime", "telemetry", "tuning")  # what no result depends on
@@ -46,9 +47,9 @@ class Variation:
 
 @dataclass(frozen=True)
 class Draft:
-    """A cell to be loaded: its scenario's file and, if several are swept, what they are told apart by; its choices."""
+    """A cell to be loaded: its scenario, if several files are swept what they are told apart by, and its choices."""
 
-    scenario: Path
+    scenario: Origin
     stem: str | None
     choices: tuple[Choice, ...]
     seed: int | None
@@ -83,7 +84,9 @@ class Matrix:
         return tuple(dict.fromkeys(cell.loaded.scenario.seed for cell in self.cells))
 
 
-def build_matrix(scenarios: Sequence[Path], settings: Sequence[str], vary: Sequence[str], seeds: str | None) -> Matrix:
+def build_matrix(
+    scenarios: Sequence[Origin], settings: Sequence[str], vary: Sequence[str], seeds: str | None
+) -> Matrix:
     """The valid scenario of every cell; without `seeds`, each has its scenario's own.
 
     Raises
@@ -190,11 +193,13 @@ def parse_seeds(text: str) -> list[int]:
     return seeds
 
 
-def _stems(scenarios: Sequence[Path]) -> tuple[str, ...]:
+def _stems(scenarios: Sequence[Origin]) -> tuple[str, ...]:
     """What several scenarios are told apart by: the names of their files; UserError if two have the same."""
     if len(scenarios) == 1:
         return ()
-    stems = [scenario.stem for scenario in scenarios]
+    stems = [scenario.stem for scenario in scenarios if isinstance(scenario, Path)]
+    if len(stems) < len(scenarios):
+        raise UserError("several scenarios: allowed: their files, whose names tell the runs apart; or one, and --vary")
     if repeated := _repeated(stems):
         raise UserError(f"SCENARIO: two files are called {repeated}; allowed: a different name for each")
     return tuple(stems)
@@ -208,7 +213,7 @@ def _load(draft: Draft, settings: Sequence[str]) -> tuple[LoadedScenario, Mappin
         options[f"--set seed={draft.seed}"] = f"--seeds {draft.seed}"
     with as_written(options):
         words = (*settings, *(place.removeprefix("--set ") for place in options))
-        return resolved(load_scenario(draft.scenario, words)), options
+        return load_resolved(draft.scenario, words), options
 
 
 @contextmanager

@@ -1,13 +1,14 @@
 """Which scenario and which run directory a `fedray run` means, new or resumed."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 from fedray.errors import UserError
-from fedray.experiment.sections import resolved
+from fedray.experiment.sections import load_resolved
 from fedray.results import RunDirectory
-from fedray.scenario import LoadedScenario, load_scenario
+from fedray.scenario import LoadedScenario
+from fedray.scenario.loading import Origin
+from fedray.scenario.overrides import Overrides
 
 MAY_CHANGE = (
     "name",
@@ -20,7 +21,7 @@ MAY_CHANGE = (
 
 
 def open_run(
-    scenario: Path | None, settings: Sequence[str], run_dir: Path | None, resume: Path | None
+    scenario: Origin, overrides: Overrides, run_dir: Path | None, resume: Path | None
 ) -> tuple[LoadedScenario, RunDirectory]:
     """The scenario to run and where; nothing is written yet.
 
@@ -32,7 +33,7 @@ def open_run(
     if resume is None:
         if scenario is None:
             raise UserError("give a SCENARIO to run, or --resume RUN to go on with one")
-        loaded = resolved(load_scenario(scenario, settings))
+        loaded = load_resolved(scenario, overrides)
         directory = RunDirectory(run_dir or default_folder(loaded.scenario.name))
         directory.require_usable()
         return loaded, directory
@@ -41,8 +42,8 @@ def open_run(
         raise UserError("--run-dir: not together with --resume, which goes on in its own directory")
     if not directory.scenario.is_file():
         raise UserError(f"{resume}: not a run directory (it has no scenario.yaml)")
-    before = resolved(load_scenario(directory.scenario)).scenario
-    loaded = resolved(load_scenario(scenario or directory.scenario, settings))
+    before = load_resolved(directory.scenario).scenario
+    loaded = load_resolved(directory.scenario if scenario is None else scenario, overrides)
     if before.task.max_length != "auto":  # what `auto` chose when the run began
         loaded = loaded.with_max_length(before.task.max_length)
     if changed := changed_key(before.model_dump(), loaded.scenario.model_dump()):

@@ -4,6 +4,7 @@ Adding a board is adding a YAML file there, or in a folder of one's own named by
 `families.yaml` of its own too.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,12 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from fedray.scenario.schema import Section
-from fedray.scenario.source import Key, Source, did_you_mean, read_source
+from fedray.scenario.source import Key, Source, did_you_mean, read_source, show
 from fedray.scenario.validation import validate
 
 BUNDLED = Path(__file__).parent / "devices"
 FAMILIES = "families.yaml"
+MOST_ALIKE = 4  # profiles that one hint names
 
 
 class Mode(Section):
@@ -138,8 +140,16 @@ class Catalogue:
         """The profile a scenario names at `key`; ScenarioError with the known names otherwise."""
         if name not in self.profiles:
             known = " | ".join(self.profiles)
-            raise source.error(key, name, f"{known}{did_you_mean(name, self.profiles)}; see `fedray catalog devices`")
+            raise source.error(key, name, f"{known}{self.nearest(name)}; see `fedray catalog devices`")
         return self.profiles[name]
+
+    def nearest(self, name: str) -> str:
+        """A hint to the profiles that have all words of a name, if they are few, else to the one spelled like it."""
+        words = set(re.findall("[a-z]+|[0-9]+", name.lower()))
+        alike = [known for known in self.profiles if words and words <= set(re.findall("[a-z]+|[0-9]+", known))]
+        if 0 < len(alike) <= MOST_ALIKE:
+            return f" (did you mean {' or '.join(map(show, alike))}?)"
+        return did_you_mean(name, self.profiles)
 
 
 def load_catalogue(extra: Path | None = None) -> Catalogue:

@@ -1,6 +1,6 @@
 """From a file and `--set` words to a scenario whose paths are absolute, so that it means the same anywhere."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,11 @@ import yaml
 
 from fedray.environment.availability import AVAILABILITIES
 from fedray.environment.links import LINKS
-from fedray.scenario.overrides import apply_overrides
+from fedray.scenario.overrides import Overrides, apply_overrides, is_override
+from fedray.scenario.plain import plain_data
 from fedray.scenario.schema import Buffered, Scenario
 from fedray.scenario.source import Key, Source, parse_source, read_source
-from fedray.scenario.validation import validate
+from fedray.scenario.validation import Elsewhere, nowhere, validate
 from fedray.sections import Section, file_keys
 
 MODEL_KEYS: tuple[Key, ...] = (("model", "backbone"), ("costs", "twin", "backbone"))  # a folder, or a name
@@ -44,18 +45,34 @@ class LoadedScenario:
         return LoadedScenario(self.scenario.model_copy(update={"task": cut}), self.source)
 
 
-def load_scenario(path: Path | None, settings: Iterable[str] = ()) -> LoadedScenario:
-    """Load, override, resolve paths and validate; without a file every value is its default.
+Origin = Path | Mapping[str, Any] | LoadedScenario | None  # a file, its content, a scenario to change, or all defaults
 
-    Relative paths written in the file are relative to the file; those given by `--set`, to the working directory.
+
+def load_scenario(origin: Origin, overrides: Overrides = (), elsewhere: Elsewhere = nowhere) -> LoadedScenario:
+    """Load, override, resolve paths and validate; without an origin every value is its default.
+
+    Relative paths written in a file are relative to the file; those of overrides and of Python data, to the working
+    directory. `elsewhere` gives, when a key is unknown, the keys of sections that the schema leaves open.
     """
-    source = apply_overrides(read_source(path) if path else parse_source("defaults", "schema_version: 1"), settings)
+    source, folder = _read(origin)
+    source = apply_overrides(source, overrides)
     for key in (*PATH_KEYS, *_recordings(source.data)):
-        _make_absolute(source, key, path.parent if path else Path())
-    scenario = validate(Scenario, source.data, source)
+        _make_absolute(source, key, folder)
+    scenario = validate(Scenario, source.data, source, elsewhere=elsewhere)
     _check_counts(scenario, source)
     _check_seed(scenario, source)
     return LoadedScenario(scenario, source)
+
+
+def _read(origin: Origin) -> tuple[Source, Path]:
+    """The source of a scenario, and the folder that its relative paths start from."""
+    if isinstance(origin, LoadedScenario):
+        return origin.source, Path()
+    if isinstance(origin, Path):
+        return read_source(origin), origin.parent
+    if origin is None:
+        return parse_source("defaults", "schema_version: 1"), Path()
+    return Source("scenario", plain_data(origin, "scenario"), {}), Path()
 
 
 def _check_counts(scenario: Scenario, source: Source) -> None:
@@ -106,5 +123,5 @@ def _make_absolute(source: Source, key: Key, folder: Path) -> None:
         here.setdefault("data_dir", ".")
     written = here.get(key[-1]) if isinstance(here, dict) else None
     if isinstance(written, str) and (key not in MODEL_KEYS or written.startswith((".", "/", "~"))):
-        base = Path.cwd() if source.place(key).startswith("--set ") else folder
+        base = Path.cwd() if is_override(source.place(key)) else folder
         here[key[-1]] = str((base / Path(written).expanduser()).resolve())

@@ -68,6 +68,12 @@ def show(value: object) -> str:
     return shorten("null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value))
 
 
+def one_line(value: object) -> str:
+    """Plain data as YAML on one line, as a user could write it."""
+    text: str = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**9)
+    return text.removesuffix("...\n").strip()
+
+
 def listed(words: Sequence[str], separator: str = ", ") -> str:
     """The first few of many words of a user's file, each cut when long, and the number of the others."""
     shown = separator.join(shorten(word, LONGEST_WORD) for word in words[:MOST_WORDS])

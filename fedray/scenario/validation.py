@@ -1,18 +1,24 @@
 """From pydantic's errors to messages that name the place, the key, what was given and what is allowed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from fedray.scenario.source import Key, ScenarioError, Source, did_you_mean, show
+from fedray.scenario.source import Key, ScenarioError, Source, did_you_mean, one_line, show
 
 M = TypeVar("M", bound=BaseModel)
 Json = Mapping[str, Any]
+Elsewhere = Callable[[], Mapping[str, Collection[str]]]  # sections that a model leaves open, and the keys they may have
 
 
-def validate(model: type[M], data: object, source: Source, at: Key = ()) -> M:
+def nowhere() -> Mapping[str, Collection[str]]:
+    """No open section."""
+    return {}
+
+
+def validate(model: type[M], data: object, source: Source, at: Key = (), elsewhere: Elsewhere = nowhere) -> M:
     """`data`, which stands at key `at` of `source`, as a `model`; ScenarioError with one line per problem otherwise."""
     try:
         return model.model_validate(data)
@@ -21,7 +27,7 @@ def validate(model: type[M], data: object, source: Source, at: Key = ()) -> M:
         found: dict[Key, str] = {}
         for detail in error.errors():
             key = _written_key(detail, data)
-            found.setdefault(key, _message(detail, key, data, schema))
+            found.setdefault(key, _message(detail, key, data, schema, elsewhere))
         inner = {key[:length] for key in found for length in range(len(key))}  # a bad item also fails its list
         problems = (source.problem(at + key, text) for key, text in found.items() if not key or key not in inner)
         raise ScenarioError("\n".join(problems)) from None
@@ -42,11 +48,12 @@ def _written_key(detail: ErrorDetails, data: object) -> Key:
     return tuple(key)
 
 
-def _message(detail: ErrorDetails, key: Key, data: object, schema: "_Schema") -> str:
+def _message(detail: ErrorDetails, key: Key, data: object, schema: "_Schema", elsewhere: Elsewhere) -> str:
     kind = detail["type"]
     if kind == "extra_forbidden":
         known = schema.keys(key[:-1], data)
-        hint = did_you_mean(key[-1], known) or _elsewhere(schema.homes(key[-1]))
+        homes = [*schema.homes(key[-1]), *(name for name, keys in elsewhere().items() if key[-1] in keys)]
+        hint = did_you_mean(key[-1], known) or _homes(homes)
         return f"unknown key{hint}; allowed: {', '.join(known)}"
     if kind == "missing":
         return f"missing; allowed: {schema.allowed(key, data)}"
@@ -67,9 +74,19 @@ def _message(detail: ErrorDetails, key: Key, data: object, schema: "_Schema") ->
     return f"given {show(given)}{hint}; allowed: {allowed}"
 
 
-def _elsewhere(homes: list[str]) -> str:
+def _homes(homes: list[str]) -> str:
     """A hint to the keys of that name in other sections, if they are few."""
     return f", which is a key of {' and of '.join(homes)}" if 0 < len(homes) <= 3 else ""
+
+
+def _mapping_words(node: Json) -> str:
+    """A mapping by its keys, with the example of its section or one of a key and its default."""
+    properties: Json = node["properties"]
+    simple = {key: child["default"] for key, child in properties.items() if child.get("default") is not None}
+    required = set(node.get("required", ()))
+    examples = node.get("examples") or [dict([pair]) for pair in simple.items() if required <= {pair[0]}]
+    example = f", for example {one_line(examples[0])}" if examples else ""
+    return f"a mapping with keys of {', '.join(properties)}{example}"
 
 
 class _Schema:
@@ -156,6 +173,8 @@ class _Schema:
         if node.get("type") == "array":
             least = f" at least {node['minItems']}:" if "minItems" in node else ""
             return f"a list of{least} {self._describe(node.get('items', {}))}"
+        if node.get("properties"):
+            return _mapping_words(node)
         names = {"integer": "an integer", "number": "a number", "string": "text", "object": "a mapping",
                  "boolean": "true | false", "null": "null"}  # fmt: skip
         bounds = {

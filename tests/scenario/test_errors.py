@@ -36,6 +36,34 @@ BROKEN = {
         "schema_version: 1\nfleet:\n  groups:\n    - profile: jetson-tx3\n      count: 2\n",
         [":4: fleet.groups.0.profile", "jetson-tx3", "jetson-tx2"],
     ),
+    "a device by a part of its name": (
+        "schema_version: 1\nfleet:\n  groups:\n    - {profile: xavier, count: 2}\n",
+        [":4: fleet.groups.0.profile", "(did you mean 'jetson-agx-xavier' or 'jetson-xavier-nx'?)"],
+    ),
+    "a device by words in another order": (
+        "schema_version: 1\nfleet:\n  groups:\n    - {profile: Pi 5, count: 2}\n",
+        [":4: fleet.groups.0.profile: given 'Pi 5'", "(did you mean 'raspberry-pi-5'?)"],
+    ),
+    "a section that is a word": (
+        "schema_version: 1\nfleet: jetson-tx2\n",
+        [":2: fleet: given 'jetson-tx2'; allowed: a mapping with keys of catalogue, groups", "for example {groups: [{"],
+    ),
+    "groups that are a word": (
+        "schema_version: 1\nfleet: {groups: jetson-tx2}\n",
+        [":2: fleet.groups: given 'jetson-tx2'; allowed: a list", "for example {count: 4, profile: jetson-tx2}"],
+    ),
+    "a section without an example of its own": (
+        "schema_version: 1\ntraining: 5\n",
+        [":2: training: given 5; allowed: a mapping with keys of rounds", "for example {rounds: "],
+    ),
+    "a method's parameter outside it": (
+        "schema_version: 1\nrank: 8\nmethod: {name: legend}\n",
+        [":2: rank: unknown key, which is a key of method;"],
+    ),
+    "a method's parameter in another section": (
+        "schema_version: 1\ntraining: {lora_alpha: 8.0}\n",
+        [":2: training.lora_alpha: unknown key, which is a key of method;"],
+    ),
     "unknown power mode": (
         "schema_version: 1\nfleet: {groups: [{profile: jetson-tx2, count: 1, modes: {kind: fixed, mode: MAX}}]}\n",
         ["fleet.groups.0.modes.mode", "'MAX'", "MAXN"],

@@ -4,6 +4,7 @@ import contextlib
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from fedray.experiment.sections import resolved, scenario_schema
 from fedray.learning.tasks import task_section
 from fedray.methods import method_section
 from fedray.scenario import ScenarioError, load_scenario
+from fedray.scenario.overrides import setting_words
 from fedray.scenario.source import parse_source
 from tests.conftest import SCENARIOS
 
@@ -61,6 +63,78 @@ def test_ready_scenarios_load_and_point_editors_to_the_schema(path: Path) -> Non
 
 def test_the_schema_file_is_what_the_command_prints() -> None:
     assert json.loads((SCENARIOS / "scenario.schema.json").read_text()) == scenario_schema()
+
+
+def test_a_mapping_is_the_scenario_of_the_same_yaml(scenario) -> None:
+    text = "schema_version: 1\nfleet: {groups: [{profile: jetson-tx2, count: 3}]}\nmethod: {name: legend, rank: 4}\n"
+    written = {
+        "schema_version": np.int64(1),
+        "fleet": {"groups": ({"profile": "jetson-tx2", "count": 3},)},
+        "method": {"name": "legend", "rank": 4},
+    }
+    assert load_scenario(written).scenario == scenario(text).scenario
+    assert written["fleet"] == {"groups": ({"profile": "jetson-tx2", "count": 3},)}
+
+
+def test_overrides_of_a_mapping_are_those_of_words(scenario, tmp_path: Path) -> None:
+    text = "schema_version: 1\nfleet: {groups: [{profile: jetson-tx2, count: 3}]}\n"
+    words = ("training.optimiser.learning_rate=1e-5", "fleet.groups.0.count=8", "fleet.battery=null", "name=a.b")
+    values = {
+        "training.optimiser.learning_rate": 1e-5,
+        "fleet.groups.0.count": 8,
+        "fleet.battery": None,
+        "name": "a.b",
+    }
+    expected = scenario(text, *words).scenario
+    assert load_scenario(tmp_path / "scenario.yaml", values).scenario == expected
+    assert load_scenario(tmp_path / "scenario.yaml", setting_words(values)).scenario == expected
+
+
+def test_a_loaded_scenario_can_be_changed_and_keeps_its_places(scenario) -> None:
+    loaded = scenario("schema_version: 1\nname: a\ntraining: {participants: 70}\n", "seed=3")
+    changed = load_scenario(loaded, {"training.rounds": 9})
+    assert (changed.scenario.seed, changed.scenario.training.rounds) == (3, 9)
+    with pytest.raises(
+        ScenarioError, match=r"scenario\.yaml:3: training\.participants: given 70; allowed: all, or at most 5"
+    ):
+        load_scenario(loaded, {"fleet.groups": [{"profile": "jetson-tx2", "count": 5}]})
+
+
+def test_paths_of_a_mapping_and_of_overrides_start_at_the_working_directory(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "boards").mkdir()
+    monkeypatch.chdir(tmp_path)
+    written = {"schema_version": 1, "fleet": {"catalogue": Path("boards")}}
+    assert load_scenario(written).scenario.fleet.catalogue == str(tmp_path / "boards")
+    (tmp_path / "boards" / "s.yaml").write_text("schema_version: 1\n")
+    changed = load_scenario(Path("boards/s.yaml"), {"fleet.catalogue": "boards"})
+    assert changed.scenario.fleet.catalogue == str(tmp_path / "boards")
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ({"schema_version": 1, "seed": {1, 2}}, r"scenario: seed: given \{1, 2\}; allowed: mappings, lists, text"),
+        ({"schema_version": 1, "fleet": {1: 2}}, r"scenario: fleet: given the key 1; allowed: text"),
+        ({"schema_version": 1, "training": {"rounds": 0}}, r"scenario: training\.rounds: given 0; allowed: an integer"),
+        ({"schema_version": 1, "seed": float("nan")}, r"scenario: seed: given nan"),
+    ],
+)
+def test_python_data_that_no_yaml_says_is_refused_by_its_key(written, said) -> None:
+    with pytest.raises(ScenarioError, match=said):
+        load_scenario(written)
+
+
+def test_a_mapping_that_contains_itself_is_refused() -> None:
+    written: dict = {"schema_version": 1}
+    written["fleet"] = written
+    with pytest.raises(ScenarioError, match="nested too deeply"):
+        load_scenario(written)
+
+
+@pytest.mark.parametrize("key", ["", "training..rounds", 3])
+def test_an_override_needs_a_dotted_key(key) -> None:
+    with pytest.raises(ScenarioError, match="expected a dotted key"):
+        load_scenario(None, {key: 1})
 
 
 @given(

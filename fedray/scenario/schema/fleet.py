@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from fedray.environment.availability import Always, Availability
 from fedray.environment.links import Link, WifiLink
@@ -36,6 +36,8 @@ ModePolicy = Annotated[DefaultMode | FixedMode | RandomMode, Field(discriminator
 class DeviceGroup(Section):
     """`count` devices of one profile."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"profile": "jetson-tx2", "count": 4}]})
+
     profile: str = Field(description="A device of the catalogue: `fedray catalog devices`.")
     count: Annotated[int, Field(ge=1, le=1_000_000)] = Field(description="Number of devices.")
     modes: ModePolicy = Field(RandomMode(kind="random"), description="Which power mode each device runs in.")
@@ -57,6 +59,8 @@ def _legend_testbed() -> tuple[DeviceGroup, ...]:
 
 class Fleet(Section):
     """The devices. Without groups: the LEGEND testbed, 30 TX2 + 40 Xavier NX + 10 AGX Xavier."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"groups": [{"profile": "jetson-tx2", "count": 4}]}]})
 
     catalogue: str | None = Field(
         None, description="Folder with further device YAMLs; null: fedray's own devices only."
