@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fedray.errors import UserError
 from fedray.results import RoundRecord, RunDirectory, SummaryInputs, summarise
 from tests.conftest import PROJECT, SCENARIOS, interrupt_after_a_round
 
@@ -233,6 +234,25 @@ def test_init_writes_a_scenario_that_plans_and_replaces_nothing(fedray, tmp_path
         assert (refused.code, refused.err.count("\n")) == (2, 1)
         assert "allowed: at most 64 letters" in refused.err
     assert [path.name for path in tmp_path.iterdir()] == ["fleet.yaml"]
+
+
+PLAIN = ("--set", "task=none", "--set", "fleet.groups=[{profile: jetson-tx2, count: 2}]")
+
+
+def test_verbose_shows_what_modules_log_on_standard_error(fedray) -> None:
+    plain, told = fedray("plan", QUICKSTART, *PLAIN), fedray("--verbose", "plan", QUICKSTART, *PLAIN)
+    assert (plain.err, told.out) == ("", plain.out)
+    assert told.err.startswith("fedray.experiment.experiment: quickstart is prepared: 2 devices")
+
+
+def test_run_warns_on_standard_error_unless_quiet(fedray, monkeypatch, tmp_path: Path) -> None:
+    def no_ray(*_: object) -> None:
+        raise UserError("no Ray in this test")
+
+    monkeypatch.setattr("fedray.runtime.driver.execute", no_ray)
+    words = ("run", QUICKSTART, *PLAIN, "--set", "costs={twin: {backbone: bert-base, local_steps: 99}}")
+    assert "\nwarning: costs.twin.local_steps: 2 steps trained / 99" in fedray(*words, "--run-dir", tmp_path / "a").err
+    assert fedray(*words, "--run-dir", tmp_path / "b", "--quiet").err == "no Ray in this test\n"
 
 
 def test_the_version_is_printed(fedray) -> None:

@@ -1,7 +1,8 @@
 """Runs side by side: what each reached, at what cost, and how sure the differences are."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from fedray.analysis.against import Attempts, Measure, against
 from fedray.analysis.baselines import Standing, baselines_of, by_quality, by_target
@@ -14,6 +15,9 @@ from fedray.analysis.settings import differing_sections
 from fedray.analysis.targets import Aims, TargetRule, aims_of
 from fedray.errors import UserError
 from fedray.results import RunDirectory, Split
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 DEFAULT = Criteria()
 
@@ -55,6 +59,13 @@ class Comparison:
     def runs(self) -> tuple[ComparedRun, ...]:
         """All runs, row by row."""
         return tuple(run for row in self.rows for run in row.runs)
+
+    def frame(self) -> "DataFrame":
+        """One pandas row per run, with the keys of `ComparedRun` but `within`, and the label of its row."""
+        import pandas
+
+        runs = [{"label": row.label, **asdict(run)} for row in self.rows for run in row.runs]
+        return pandas.json_normalize([{key: value for key, value in run.items() if key != "within"} for run in runs])
 
 
 def compare(runs: Sequence[RunDirectory], criteria: Criteria = DEFAULT) -> Comparison:

@@ -9,7 +9,7 @@ import typer
 from fedray import __version__
 from fedray.cli.clocks import calibrate, fidelity
 from fedray.cli.comparing import compare, export, report
-from fedray.cli.console import err, out, say
+from fedray.cli.console import err, out, say, show_log
 from fedray.cli.jobs import jobs, logs, stop, submit
 from fedray.cli.reference import catalog, schema
 from fedray.cli.running import plan, run, sweep, validate
@@ -52,7 +52,9 @@ for command in COMMANDS:
 @app.callback(invoke_without_command=True)
 def options(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show what every module logs, on standard error.")] = False,
 ) -> None:
+    show_log(verbose)
     if version:
         out.print(f"fedray {__version__}", highlight=False)
         raise typer.Exit

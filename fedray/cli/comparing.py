@@ -60,11 +60,10 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare runs: quality, and the cost to a target or within a budget; 95 % intervals over paired seeds."""
-    from fedray.analysis import compare as compare_runs
-    from fedray.analysis import criteria_of_words
-    from fedray.results import expand
+    from fedray import api
 
-    criteria = criteria_of_words(
+    comparison = api.compare(
+        runs,
         protocol=protocol,
         target=target,
         target_of=target_of,
@@ -73,7 +72,7 @@ def compare(
         budgets=budget,
         baselines=baselines,
     )
-    show_comparison(compare_runs(expand(runs), criteria), as_json)
+    show_comparison(comparison, as_json)
 
 
 def report(

@@ -1,6 +1,7 @@
 """What commands share: consoles, options, and ways to print."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +29,26 @@ JobsAddress = Annotated[str, typer.Option("--address", metavar="URL", help="Ray'
 def say(text: str, console: Console = out) -> None:
     """One line of plain text, as long as it is."""
     console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+
+class LogLines(logging.Handler):
+    """What the library logs, on standard error: warnings as users know them, anything else with its logger."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        above = record.levelno >= logging.WARNING
+        say(f"{record.levelname.lower() if above else record.name}: {record.getMessage()}", err)
+
+
+def show_log(verbose: bool) -> None:
+    """Show warnings and errors of fedray's modules, and their progress too if `verbose`."""
+    library = logging.getLogger("fedray")
+    library.setLevel(logging.INFO if verbose else logging.WARNING)
+    library.handlers = [LogLines()]
+
+
+def show_errors_only() -> None:
+    """For --quiet: no warnings."""
+    logging.getLogger("fedray").setLevel(logging.ERROR)
 
 
 def print_json(data: object) -> None:

@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from fedray.cli.comparing import show_comparison
-from fedray.cli.console import Address, AsJson, ScenarioFile, Settings, err, out, print_json, say
-from fedray.scenario import LoadedScenario, load_scenario
+from fedray.cli.console import Address, AsJson, ScenarioFile, Settings, err, out, print_json, say, show_errors_only
 
 
 def run(
@@ -23,20 +22,18 @@ def run(
     """Run a scenario, on a Ray of its own or on a cluster."""
     from fedray.experiment.resume import open_run
 
-    loaded, directory = open_run(scenario, settings, run_dir, resume)
+    loaded, directory = open_run(scenario, settings, run_dir, resume)  # what is wrong is said before anything is shown
+    from fedray import api
     from fedray.display import RunDisplay, summary_table
-    from fedray.experiment.checks import warnings_of
-    from fedray.experiment.experiment import prepare
-    from fedray.runtime.driver import execute
 
+    if quiet:
+        show_errors_only()
     with RunDisplay(err, quiet) as display:
-        experiment = prepare(loaded)
-        display.warn(warnings_of(experiment))
-        summary = execute(experiment, directory, address, display, resume is not None)
+        done = api.execute(loaded, directory, address, [display], resumed=resume is not None)
     if as_json:
-        print_json(summary.as_json())
+        print_json(done.summary.as_json())
     elif not quiet:
-        out.print(summary_table(summary, directory))
+        out.print(summary_table(done.summary, done.directory))
 
 
 def sweep(
@@ -73,7 +70,9 @@ def validate(scenario: ScenarioFile, settings: Settings = [], as_json: AsJson = 
 
     With --json: {scenario: every value, defaults written out, data: as in a run's data.json, or null, warnings}.
     """
-    loaded = _loaded(scenario, settings)
+    from fedray import api
+
+    loaded = api.load_scenario(scenario, settings)
     from fedray.display import data_tables
     from fedray.experiment.checks import warnings_of
     from fedray.experiment.experiment import prepare
@@ -107,21 +106,12 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Show what every device would do in a round, and its price; nothing is trained."""
-    loaded = _loaded(scenario, settings)
+    from fedray import api
     from fedray.display import plan_tables
-    from fedray.experiment.dry_run import dry_run
-    from fedray.experiment.experiment import prepare
 
-    planned_round = dry_run(prepare(loaded), round_)
+    planned_round = api.plan(scenario, settings, round=round_)
     if as_json:
         print_json(planned_round.as_json())
         return
     for part in plan_tables(planned_round):
         out.print(part, highlight=False)
-
-
-def _loaded(scenario: Path, settings: Settings) -> LoadedScenario:
-    """The scenario and its method's parameters; a wrong one is refused here, in a second, before torch is imported."""
-    from fedray.experiment.sections import resolved
-
-    return resolved(load_scenario(scenario, settings))

@@ -5,14 +5,16 @@ from fedray.display.comparison import comparison_displays
 from fedray.display.data import data_tables
 from fedray.display.fidelity import fidelity_tables, speed_table
 from fedray.display.plan import plan_tables
-from fedray.display.run import RunDisplay, summary_table
-from fedray.display.sweep import SweepDisplay
+from fedray.display.run import RunDisplay, RunPrinter, summary_table
+from fedray.display.sweep import SweepDisplay, SweepPrinter
 from fedray.display.tables import word_table
 from fedray.display.tuning import TuningDisplay, tuning_notes, tuning_tables
 
 __all__ = [
     "RunDisplay",
+    "RunPrinter",
     "SweepDisplay",
+    "SweepPrinter",
     "TuningDisplay",
     "comparison_displays",
     "data_tables",

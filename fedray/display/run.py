@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -12,14 +11,13 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from fedray.display.data import data_lines
-from fedray.display.tables import share, word_table
+from fedray.display.tables import plain_console, share, word_table
 from fedray.results import RoundRecord, RunDirectory, Summary
 from fedray.results.lines import round_line
 from fedray.results.metric import ACCURACY
 from fedray.results.quantities import duration, size
 
 if TYPE_CHECKING:  # tables of files must not wait for torch and Ray
-    from fedray.experiment.checks import ScenarioWarning
     from fedray.experiment.experiment import Experiment
     from fedray.results import Progress
     from fedray.runtime.coordinator_actor import RunStart
@@ -56,15 +54,10 @@ class RunDisplay:
         if not self.quiet:
             self.console.print(text, highlight=False, soft_wrap=True, markup=False)
 
-    def warn(self, warnings: Iterable[ScenarioWarning]) -> None:
-        """What should be known of a scenario before it runs."""
-        for warning in warnings:
-            self.say(f"warning: {warning}")
-
     def started(self, experiment: Experiment, directory: RunDirectory, start: RunStart) -> None:
         scenario, records = experiment.scenario, start.records
         self.rounds, self.resumed, self.began = scenario.training.rounds, len(records), time.monotonic()
-        self.bytes = sum(record.bytes_up + record.bytes_down for record in records)
+        self.lost, self.bytes = 0, sum(record.bytes_up + record.bytes_down for record in records)
         self.say(
             f"{scenario.name}: {scenario.method['name']}, {len(experiment.fleet):,} devices, "
             f"{scenario.model.backbone}; results in {directory.path}"
@@ -98,6 +91,13 @@ class RunDisplay:
     def _eta(self, record: RoundRecord) -> str:
         done, left = record.round - self.resumed, self.rounds - record.round
         return f"  left {duration((time.monotonic() - self.began) / done * left)}" if left else ""
+
+
+class RunPrinter(RunDisplay):
+    """Prints a run's progress line by line on standard output: a callback for scripts and notebooks."""
+
+    def __init__(self) -> None:
+        super().__init__(plain_console(), quiet=False)
 
 
 def summary_table(summary: Summary, directory: RunDirectory) -> Table:

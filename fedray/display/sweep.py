@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from fedray.display.tables import share, table
+from fedray.display.tables import plain_console, share, table
 from fedray.results import RoundRecord, RunDirectory, Summary
 from fedray.results.lines import enforcement_words
 from fedray.results.metric import ACCURACY, MetricValue
@@ -186,3 +186,10 @@ class SweepDisplay(BatchDisplay):
     def ended(self, run: SweptRun, summary: Summary) -> None:
         super().ended(run, summary)
         self._log(f"complete after {summary.rounds_completed} rounds and {summary.wall_seconds:.0f} wall seconds")
+
+
+class SweepPrinter(SweepDisplay):
+    """Prints a sweep's progress line by line on standard output: a callback for scripts and notebooks."""
+
+    def __init__(self) -> None:
+        super().__init__(plain_console(), quiet=False)

@@ -2,7 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 
+from rich.console import Console
 from rich.table import Table
+
+
+def plain_console() -> Console:
+    """Standard output as plain lines, also in a notebook and on a terminal."""
+    return Console(markup=False, highlight=False, force_terminal=False, force_jupyter=False)
 
 
 def word_table(words: Iterable[tuple[str, ...]]) -> Table:

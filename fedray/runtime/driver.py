@@ -1,6 +1,8 @@
 """One run from beginning to end, as the process that asked for it sees it."""
 
+import logging
 import signal
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol
@@ -19,6 +21,8 @@ from fedray.runtime.session import Cluster, session
 from fedray.runtime.stopping import is_finished
 from fedray.runtime.wallclock import require_room
 from fedray.scenario import Scenario
+
+logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5  # between two polls of the current round's progress
 
@@ -56,8 +60,14 @@ def execute(
 
 @contextmanager
 def shared_session(address: str | None, scenarios: Iterable[Scenario] = ()) -> Iterator[Cluster]:
-    """A Ray for runs of these scenarios, one after another; SIGTERM means Ctrl-C: that is how jobs are stopped."""
+    """A Ray for runs of these scenarios, one after another; SIGTERM means Ctrl-C: that is how jobs are stopped.
+
+    Signals stay as they are where they cannot be set: in threads beside the main one.
+    """
     with session(address, [scenario.method["name"] for scenario in scenarios]) as cluster:
+        if threading.current_thread() is not threading.main_thread():
+            yield cluster
+            return
         before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # after Ray, which sets one of its own
         try:
             yield cluster
@@ -88,10 +98,12 @@ def execute_on(
     try:
         start = _ask(coordinator.open.remote(experiment, directory, resources, resume), directory)
         records = list(start.records)
+        logger.info("%s begins after round %d", directory.path, len(records))
         callback.started(experiment, directory, start)
         training = experiment.scenario.training
         while not is_finished(training, records) and (until is None or len(records) < until):
             records.append(_await_round(coordinator, directory, callback))
+            logger.info("%s has completed round %d", directory.path, len(records))
             callback.completed(records[-1])
         return _conclude(coordinator, directory, "completed" if is_finished(training, records) else "stopped")
     except KeyboardInterrupt:
@@ -143,6 +155,7 @@ def _what_is_kept(directory: RunDirectory) -> str:
 
 def _conclude(coordinator: ActorHandle, directory: RunDirectory, status: Status) -> Summary:
     summary: Summary = _ask(coordinator.conclude.remote(status), directory)
+    logger.info("%s is %s after round %d", directory.path, status, summary.rounds_completed)
     return summary
 
 

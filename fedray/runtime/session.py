@@ -1,5 +1,6 @@
 """A Ray to run on: an embedded one that lives as long as the run, or a cluster that is already there."""
 
+import logging
 import os
 import secrets
 import socket
@@ -13,6 +14,8 @@ import ray
 
 from fedray.errors import UserError
 from fedray.runtime.shipping import local_packages
+
+logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 5.0  # for a first answer of a head
 
@@ -31,25 +34,39 @@ def session(address: str | None, methods: Iterable[str] = ()) -> Iterator[Cluste
     """Connect to `address` (`auto`, or host:port of a head), or start a Ray of our own; leave it at the end.
 
     The packages of `methods` that only this machine has are shipped to the nodes. A Ray of our own has Python's path.
+    Without an address, a Ray that this process is already connected to is used, and stays.
 
     Raises
     ------
     UserError
         if no cluster answers there, or the address is a Ray Client one: the coordinator has to live where the run
-        directory is.
+        directory is; also for an address where this process is already connected to a Ray.
     """
+    if ray.is_initialized():
+        if address is not None:
+            raise UserError(
+                f"--address: given {address!r}, but this process is connected to a Ray; allowed: none, to use that one"
+            )
+        logger.info("using the Ray that this process is connected to")
+        yield _resources()
+        return
     if address is None:
         _start_embedded()
     else:
         _connect(address, methods)
     try:
-        resources = ray.cluster_resources()
-        yield Cluster(resources.get("CPU", 0.0), resources.get("GPU", 0.0), resources.get("memory", 0.0))
+        yield _resources()
     finally:
         ray.shutdown()
 
 
+def _resources() -> Cluster:
+    resources = ray.cluster_resources()
+    return Cluster(resources.get("CPU", 0.0), resources.get("GPU", 0.0), resources.get("memory", 0.0))
+
+
 def _start_embedded() -> None:
+    logger.info("starting a Ray of our own")
     # Ray asks for a token by default and would leave one, readable by all, in the home directory; ours stays in memory
     if not any(name in os.environ for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")):
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
@@ -63,6 +80,7 @@ def _start_embedded() -> None:
 
 
 def _connect(address: str, methods: Iterable[str]) -> None:
+    logger.info("joining the Ray cluster at %s", address)
     if address != "auto":
         _require_listener(address)
     try:

@@ -12,6 +12,7 @@ from fedray.results import SweepDirectory, SweepRecord
 from fedray.results.sweep_directory import SCHEMA_VERSION
 from fedray.runtime.batch import BatchCallback, BatchProgress, SweptRun, prepare_runs, require_the_same_base, run_each
 from fedray.runtime.driver import share_of, shared_session
+from fedray.scenario.loading import Origin
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Sweep:
     runs: tuple[SweptRun, ...]
 
 
-class SweepWatcher(BatchCallback, Protocol):
+class SweepCallback(BatchCallback, Protocol):
     """Callback for a sweep, and for each of its runs."""
 
     def opened(self, sweep: Sweep) -> None:
@@ -31,7 +32,7 @@ class SweepWatcher(BatchCallback, Protocol):
 
 
 def open_sweep(
-    scenarios: Sequence[Path], settings: Sequence[str], vary: Sequence[str], seeds: str | None, run_dir: Path | None
+    scenarios: Sequence[Origin], settings: Sequence[str], vary: Sequence[str], seeds: str | None, run_dir: Path | None
 ) -> Sweep:
     """Check and prepare every run of a sweep, new or gone on with; nothing is written yet.
 
@@ -56,7 +57,7 @@ def open_sweep(
     return Sweep(directory, record, runs)
 
 
-def run_sweep(sweep: Sweep, address: str | None, callback: SweepWatcher) -> tuple[str, ...]:
+def run_sweep(sweep: Sweep, address: str | None, callback: SweepCallback) -> tuple[str, ...]:
     """Do what is left of a sweep; the names of the runs that failed.
 
     Raises
