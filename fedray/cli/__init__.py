@@ -10,6 +10,7 @@ from fedray import __version__
 from fedray.cli.clocks import calibrate, fidelity
 from fedray.cli.comparing import compare, export, report
 from fedray.cli.console import err, out, say, show_log
+from fedray.cli.diagnosis import doctor
 from fedray.cli.jobs import jobs, logs, stop, submit
 from fedray.cli.reference import catalog, schema
 from fedray.cli.running import plan, run, sweep, validate
@@ -40,6 +41,7 @@ COMMANDS = (
     calibrate,
     catalog,
     schema,
+    doctor,
     submit,
     jobs,
     logs,
