@@ -40,8 +40,8 @@ test-slow: setup  ## The tests that `make test` leaves out
 test-all: test test-slow  ## Every test once
 
 check: setup  ## ruff, mypy --strict (also of benchmarks, dashboards and cluster), import-linter, no stale dashboard
-	$(BIN)/ruff check fedray tests benchmarks cluster dashboards
-	$(BIN)/ruff format --check fedray tests benchmarks cluster dashboards
+	$(BIN)/ruff check fedray tests benchmarks cluster dashboards examples
+	$(BIN)/ruff format --check fedray tests benchmarks cluster dashboards examples
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m dashboards.generate --check

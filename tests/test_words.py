@@ -9,8 +9,8 @@ IDIOMS = re.compile(
     r"|(?:is|are) there\b(?! (?:a|an|any|no)\b))",
     re.IGNORECASE,
 )
-FOLDERS = ("fedray", "tests", "benchmarks", "dashboards", "cluster", "scenarios", "docs")
-SUFFIXES = {".py", ".md", ".yaml", ".js", ".html", ".css"}
+FOLDERS = ("fedray", "tests", "benchmarks", "dashboards", "cluster", "scenarios", "docs", "examples")
+SUFFIXES = {".py", ".md", ".yaml", ".js", ".html", ".css", ".ipynb"}
 
 
 def texts() -> list[Path]:
