@@ -53,6 +53,7 @@ docs: setup  ## The documentation as a site in site/; a broken link fails
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 dist: setup  ## A wheel and a source archive in dist/
+	rm -rf build dist fedray.egg-info  # setuptools would pack what an earlier build has listed there
 	$(BIN)/python -m build
 
 bench: setup  ## The measured claims of README and docs
