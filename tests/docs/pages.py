@@ -16,7 +16,7 @@ from tests.conftest import PROJECT
 
 DOCS = PROJECT / "docs"
 PAGES = [PROJECT / "README.md", *sorted(DOCS.rglob("*.md"))]
-MARK = re.compile(r"<!-- (file|slow|not run|exits with (\d+)): (.+) -->")
+MARK = re.compile(r"<!-- (?P<word>file|slow|not run|exits with (?P<code>\d+)(?P<late>, slow)?): (?P<what>.+) -->")
 FENCE = re.compile(r"```(\S*)")
 
 
@@ -78,13 +78,13 @@ def _blocks(page: Path) -> Iterator[Block]:
                 if text == "```":
                     break
                 inside.append(text)
-            word, code, what = (said.group(1), said.group(2), said.group(3)) if said else ("", None, "")
+            word, code, late, what = said.group("word", "code", "late", "what") if said else ("", None, None, "")
             yield Block(
                 place=f"{page_name(page)}:{number}",
                 language=fence.group(1),
                 text="\n".join(inside) + "\n",
                 file=what if word == "file" else None,
-                slow=word == "slow",
+                slow=word == "slow" or late is not None,
                 skipped=word == "not run",
                 exit_code=int(code or 0),
             )

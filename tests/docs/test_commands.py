@@ -63,7 +63,7 @@ def in_shell(line: str, folder: Path) -> Result:
         "COLUMNS": "200",
     }
     done = subprocess.run(
-        ["bash", "-ec", line], capture_output=True, text=True, cwd=folder, env=environment, timeout=280
+        ["bash", "-ec", line], capture_output=True, text=True, cwd=folder, env=environment, timeout=900
     )
     return Result(done.returncode, done.stdout, done.stderr)
 
@@ -89,6 +89,7 @@ def test_quick_commands_of_a_page_run_in_order(page: Path, fedray: Callable[...,
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # many commands, each with a Ray of its own
 @pytest.mark.parametrize("page", pages(where=lambda block: block.slow))
 def test_all_commands_of_a_page_run_in_order(page: Path, sandbox: Path) -> None:
     for block in blocks(page):
