@@ -19,7 +19,8 @@ from fedray.scenario import load_scenario
 from tests.conftest import PROJECT, Result
 from tests.docs.pages import PAGES, Block, Command, blocks, page_name
 
-LANGUAGES = {"bash", "console", "yaml", "json", "csv", "python", "text"}
+LANGUAGES = {"bash", "console", "yaml", "toml", "json", "csv", "python", "text", ""}
+HIDDEN = re.compile(r"^(fedray|make|python|pip) ", re.MULTILINE)  # commands in a block that does not say so
 SHELL = re.compile(r"[|&;><*$]")  # what needs a shell, not only words
 CLONE = ("scenarios", "cluster", "benchmarks")  # what commands name as files of a clone
 
@@ -145,7 +146,8 @@ def test_every_make_target_and_script_exists() -> None:
 @pytest.mark.parametrize("page", [pytest.param(page, id=page_name(page)) for page in PAGES])
 def test_blocks_are_of_known_languages_and_well_formed(page: Path, tmp_path: Path) -> None:
     for block in blocks(page):
-        assert block.language in LANGUAGES, f"{block.place}: a block of {block.language or 'no language'}"
+        assert block.language in LANGUAGES, f"{block.place}: a block of {block.language}"
+        assert block.language not in ("", "text") or not HIDDEN.search(block.text), f"{block.place}: commands; say bash"
         assert block.file or not block.skipped or block.language in ("bash", "console", "python", "yaml"), block.place
         if block.language == "python":
             ast.parse(block.text)
