@@ -31,32 +31,38 @@ class Part:
 
 def scenario_page(schema: Schema) -> str:
     """A heading per section or kind, with a table of its keys: type, default, what it is."""
-    parts = list(_walk(schema, dict(schema.get("$defs", {}))))
-    anchors: dict[str, str] = {}
-    for part in parts:
-        anchors.setdefault(_identity(part.schema), part.anchor)
+    definitions = schema.get("$defs", {})
+    parts = list(_walk(schema, definitions))
+    places = {_identity(part.schema): part for part in parts}
     intro = (
         "Every section is optional but `schema_version`. `fedray schema` prints the same as JSON Schema, for editors.\n"
     )
-    return page("Scenario", "the scenario's models", [intro, *(_section(part, anchors) for part in parts)])
+    return page("Scenario", "the scenario's models", [intro, *(_section(part, definitions, places) for part in parts)])
 
 
-def _walk(schema: Schema, definitions: dict[str, Schema]) -> Iterator[Part]:
-    """The sections of a schema in the order of their keys, each at the first place that uses it."""
+def _walk(schema: Schema, definitions: Mapping[str, Schema]) -> Iterator[Part]:
+    """The sections of a schema in the order of its keys, each at the first place nearest the top that uses it."""
+    root = Part("scenario", "", schema)
+    yield root
     seen: set[str] = set()
-    waiting = [Part("scenario", "", schema)]
-    while waiting:
-        part = waiting.pop(0)
-        if _identity(part.schema) in seen:
-            continue
-        seen.add(_identity(part.schema))
-        yield part
-        below = []
-        for key, value in part.schema.get("properties", {}).items():
-            path = key if part.path == "scenario" else f"{part.path}.{key}"
-            many = "[]" if value.get("type") == "array" else ""
-            below += [Part(path + many, _kind(one), one) for one in _sections(value, definitions)]
-        waiting = below + waiting
+    for top in _below(root, definitions):
+        waiting = [top]
+        while waiting:
+            part = waiting.pop(0)
+            if _identity(part.schema) not in seen:
+                seen.add(_identity(part.schema))
+                yield part
+                waiting += _below(part, definitions)
+
+
+def _below(part: Part, definitions: Mapping[str, Schema]) -> list[Part]:
+    """The sections that the keys of a section may hold."""
+    found = []
+    for key, value in part.schema.get("properties", {}).items():
+        path = key if part.path == "scenario" else f"{part.path}.{key}"
+        many = "[]" if value.get("type") == "array" else ""
+        found += [Part(path + many, _kind(one), one) for one in _sections(value, definitions)]
+    return found
 
 
 def _sections(value: Schema, definitions: Mapping[str, Schema]) -> Iterator[Schema]:
@@ -84,12 +90,14 @@ def _identity(schema: Schema) -> str:
     return json.dumps(schema, sort_keys=True)
 
 
-def _section(part: Part, anchors: Mapping[str, str]) -> str:
+def _section(part: Part, definitions: Mapping[str, Schema], places: Mapping[str, Part]) -> str:
     required = set(part.schema.get("required", ()))
-    rows = [
-        (code(key), _type(value), _default(key, value, required), str(value.get("description", "")))
-        for key, value in part.schema.get("properties", {}).items()
-    ]
+    rows = []
+    for key, value in part.schema.get("properties", {}).items():
+        below = [places[_identity(one)] for one in _sections(value, definitions)]
+        links = ", ".join(f"[{place.kind or place.path}](#{place.anchor})" for place in below)
+        kind = f"{_type(value)}: {links}" if links else _type(value)
+        rows.append((code(key), kind, _default(key, value, required, bool(links)), str(value.get("description", ""))))
     level = "##" if part.path == "scenario" or "." not in part.path else "###"
     text = str(part.schema.get("description", "")) + "\n"
     return (
@@ -97,13 +105,15 @@ def _section(part: Part, anchors: Mapping[str, str]) -> str:
     )
 
 
-def _default(key: str, value: Schema, required: set[str]) -> str:
+def _default(key: str, value: Schema, required: set[str], is_section: bool) -> str:
     if key in required:
-        return "required" if "const" not in value else ""
+        return "" if "const" in value else "required"
     if "default" not in value:
         return ""
-    default = json.dumps(value["default"])
-    return code(default) if len(default) <= 40 else "see below"
+    default = value["default"]
+    if is_section:  # its keys have defaults of their own
+        return code(default["kind"]) if isinstance(default, dict) and "kind" in default else ""
+    return code(json.dumps(default))
 
 
 def _type(value: Schema) -> str:
