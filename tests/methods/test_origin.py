@@ -51,6 +51,7 @@ def test_asking_for_one_method_imports_no_other() -> None:
     assert not any(f"fedray.methods.{name}'" in found.stdout for name in OWN if name != "legend")
 
 
+@pytest.mark.model
 @pytest.mark.parametrize(
     ("target", "problem"),
     [
@@ -177,6 +178,7 @@ class Hooked(FedIT):
 """
 
 
+@pytest.mark.model
 @pytest.mark.parametrize("command", ["validate", "plan"])
 def test_a_hook_that_cannot_run_is_refused_before_anything_runs(command, tmp_path: Path, monkeypatch, fedray) -> None:
     (tmp_path / "hooked.py").write_text(HOOKED)
