@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 HEAVY = ("model", "ray", "slow")
-FOLDERS = {"learning": "model", "runtime": "ray"}  # of tests/: the two packages that import torch and Ray
+FOLDERS = {"learning": "model", "runtime": "ray", "docs": "ray"}  # of tests/: what imports torch, or Ray too
 FIXTURES = {"two_layers": "model", "ray_address": "ray"}
 OUT_OF_REACH = ("torch", "ray")
 WHOLE_MODULE = re.compile(rf"^pytestmark = [^)]*?pytest\.mark\.({'|'.join(HEAVY)})\b", re.MULTILINE)

@@ -16,6 +16,8 @@ import fedray as api
 from tests.conftest import PROJECT
 from tests.ray_session import PLAIN
 
+pytestmark = pytest.mark.ray
+
 PLAIN_DATA = {
     "schema_version": 1,
     "name": "plain",

@@ -239,12 +239,14 @@ def test_init_writes_a_scenario_that_plans_and_replaces_nothing(fedray, tmp_path
 PLAIN = ("--set", "task=none", "--set", "fleet.groups=[{profile: jetson-tx2, count: 2}]")
 
 
+@pytest.mark.model
 def test_verbose_shows_what_modules_log_on_standard_error(fedray) -> None:
     plain, told = fedray("plan", QUICKSTART, *PLAIN), fedray("--verbose", "plan", QUICKSTART, *PLAIN)
     assert (plain.err, told.out) == ("", plain.out)
     assert told.err.startswith("fedray.experiment.experiment: quickstart is prepared: 2 devices")
 
 
+@pytest.mark.ray
 def test_run_warns_on_standard_error_unless_quiet(fedray, monkeypatch, tmp_path: Path) -> None:
     def no_ray(*_: object) -> None:
         raise UserError("no Ray in this test")

@@ -21,7 +21,7 @@ def test_heavy():
 """
 
 
-@pytest.mark.parametrize("module", ["torch", "ray", "fedray.learning", "fedray.runtime.driver"])
+@pytest.mark.parametrize("module", ["torch", "ray", "fedray.learning.classifier", "fedray.runtime.driver"])
 def test_a_unit_test_that_imports_torch_or_ray_fails(module, tmp_path: Path) -> None:
     path = tmp_path / "test_both.py"
     path.write_text(BOTH.format(module=module))

@@ -76,6 +76,7 @@ fleet:
     return path
 
 
+@pytest.mark.model
 def test_a_new_kind_is_validated_and_planned(fedray, tmp_path: Path) -> None:
     """By hand: 8e-6 * bytes / (Mb/s), 10 ms of latency where it is not given."""
     path = written(tmp_path)
@@ -88,6 +89,7 @@ def test_a_new_kind_is_validated_and_planned(fedray, tmp_path: Path) -> None:
     assert [device["upload_seconds"] for device in devices] == pytest.approx(expected.tolist())
 
 
+@pytest.mark.model
 def test_a_file_of_a_new_kind_is_relative_to_the_scenario(fedray, tmp_path: Path) -> None:
     loaded = load_scenario(written(tmp_path))
     assert loaded.scenario.fleet.availability == Timetable(kind="timetable", table=str(tmp_path / "hours.txt"))

@@ -166,6 +166,8 @@ BROKEN = {
 # what only reading the boards, the data or the backbone can tell
 PREPARED = (
     "unknown device",
+    "a device by a part of its name",
+    "a device by words in another order",
     "unknown power mode",
     "method parameter that does not suit",
     "missing file",
