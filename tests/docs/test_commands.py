@@ -79,6 +79,7 @@ def check(result: Result, command: Command, block: Block) -> None:
         assert re.search(pattern, said), f"{block.place}: does not print {line!r}, but\n{said}"
 
 
+@pytest.mark.model
 @pytest.mark.parametrize("page", pages(where=runs_fast))
 def test_quick_commands_of_a_page_run_in_order(page: Path, fedray: Callable[..., Result], sandbox: Path) -> None:
     for block in blocks(page):

@@ -165,6 +165,8 @@ BROKEN = {
 
 # what only reading the boards, the data or the backbone can tell
 PREPARED = (
+    "a device by a part of its name",
+    "a device by words in another order",
     "unknown device",
     "a device by a part of its name",
     "a device by words in another order",
