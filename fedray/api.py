@@ -101,16 +101,15 @@ class Run:
         return devices_frame(self.directory)
 
     def load_model(self) -> TrainedModel:
-        """The trained model `(model, tokenizer, labels)`, the model being a `peft.PeftModel` in evaluation mode.
+        """The trained model `(model, tokenizer, labels)`, a `peft.PeftModel` in evaluation mode.
 
-        UserError if the run saved no adapter, or its backbone is not on this machine.
+        There are no labels where the task predicts a number. UserError if the run saved no adapter, or its backbone is
+        not on this machine.
         """
-        adapter = self.directory.adapter
-        if not (adapter / "adapter_config.json").is_file():
-            raise UserError(f"{adapter}: no adapter; a run writes it when it ends, unless its task trains nothing")
+        labels = self.directory.origin().labels
         from fedray.learning.trained_model import load_trained
 
-        return load_trained(self.scenario, adapter, self.directory.labels())
+        return load_trained(self.scenario, self.directory.adapter, labels)
 
 
 def run(
@@ -262,14 +261,16 @@ def open_run(path: StrPath) -> Run:
 
 
 @contextmanager
-def session(address: str | None = None) -> Iterator[None]:
+def session(address: str | None = None, scenarios: Sequence[ScenarioLike] = ()) -> Iterator[None]:
     """Keep one Ray for several runs: a cluster, or without an address one that ends with the `with` block.
 
-    Within it, `run` and `sweep` need no address.
+    Within it, `run` and `sweep` need no address. The packages of the methods of `scenarios` that only this machine has
+    are shipped to the nodes of a cluster, once.
     """
+    loaded = [load_scenario(scenario).scenario for scenario in scenarios]
     from fedray.runtime.driver import shared_session
 
-    with shared_session(address):
+    with shared_session(address, loaded):
         yield
 
 

@@ -170,6 +170,16 @@ def test_a_second_address_is_refused_while_a_ray_is_in_use(ray_address: str) -> 
         api.run(PLAIN_DATA, address=ray_address)
 
 
+def test_a_session_ships_the_methods_of_its_scenarios(monkeypatch) -> None:
+    from fedray.runtime import session as sessions
+
+    asked: list[tuple[str, list[str]]] = []
+    monkeypatch.setattr(sessions, "_connect", lambda address, methods: asked.append((address, list(methods))))
+    monkeypatch.setattr(sessions, "_resources", lambda: None)
+    with api.session("head:6379", [PLAIN_DATA, {**PLAIN_DATA, "method": {"name": "legend"}}]):
+        assert asked == [("head:6379", ["fedit", "legend"])]
+
+
 def test_the_trained_model_answers_as_the_run_says(run, small_scenario: Path, tmp_path: Path) -> None:
     """The test accuracy of the loaded model, computed here, is that of summary.json."""
     import torch

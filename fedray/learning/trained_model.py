@@ -12,7 +12,10 @@ from fedray.scenario import LoadedScenario
 
 
 class TrainedModel(NamedTuple):
-    """A backbone under a run's adapter and head, in evaluation mode; `labels[i]` is the name of logit i."""
+    """A backbone under a run's adapter and head, in evaluation mode.
+
+    `labels[i]` is the name of logit i; there are none where the one output is a number.
+    """
 
     model: PeftModel
     tokenizer: PreTrainedTokenizerBase
@@ -22,5 +25,5 @@ class TrainedModel(NamedTuple):
 def load_trained(loaded: LoadedScenario, adapter: Path, labels: tuple[str, ...]) -> TrainedModel:
     """The backbone of a scenario under the PEFT adapter of a folder; UserError if the backbone is not found."""
     location = locate(loaded)
-    base = load_classifier(location, len(labels), loaded.scenario.model.pooling)
+    base = load_classifier(location, max(len(labels), 1), loaded.scenario.model.pooling)
     return TrainedModel(PeftModel.from_pretrained(base, adapter).eval(), tokenizer_of(location), labels)

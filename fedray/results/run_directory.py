@@ -27,6 +27,7 @@ from fedray.results.summary import Summary
 
 _SUMMARY = TypeAdapter(Summary)
 _DATA = TypeAdapter(DataReport)
+_ORIGIN = TypeAdapter(AdapterOrigin)
 
 LARGEST_IN_LINES = 1000  # devices of a fleet; beyond that lines of JSON are slow to write and to read
 
@@ -200,6 +201,18 @@ class RunDirectory:
     def write_origin(self, origin: AdapterOrigin) -> None:
         """adapter/training.json, beside the files that peft reads."""
         self._write("adapter/training.json", json.dumps(asdict(origin), indent=2) + "\n")
+
+    def origin(self) -> AdapterOrigin:
+        """adapter/training.json; UserError if the run saved no adapter, or this is not one of ours."""
+        path = self.adapter / "training.json"
+        try:
+            return _ORIGIN.validate_json(path.read_bytes())
+        except OSError:
+            raise UserError(
+                f"{self.adapter}: no adapter; a run writes it when it ends, unless its task trains nothing"
+            ) from None
+        except ValidationError:
+            raise UserError(f"{path}: not the origin of an adapter") from None
 
     def summary(self) -> Summary:
         """summary.json; UserError if it is missing or not one of ours."""

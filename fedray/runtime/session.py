@@ -34,7 +34,7 @@ def session(address: str | None, methods: Iterable[str] = ()) -> Iterator[Cluste
     """Connect to `address` (`auto`, or host:port of a head), or start a Ray of our own; leave it at the end.
 
     The packages of `methods` that only this machine has are shipped to the nodes. A Ray of our own has Python's path.
-    Without an address, a Ray that this process is already connected to is used, and stays.
+    Without an address, a Ray that this process is already connected to is used, and stays; nothing is shipped to it.
 
     Raises
     ------

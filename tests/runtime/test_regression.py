@@ -5,8 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import pytest
+import torch
 
+import fedray
 from fedray.analysis import compare
 from fedray.results import RunDirectory, Summary
 from fedray.results.lines import round_line
@@ -79,6 +82,16 @@ def test_a_fleet_learns_how_similar_sentences_are(run: Callable[..., Summary], p
     assert comparison.rows[0].final_accuracy.mean is None
     origin = json.loads((tmp_path / "run" / "adapter" / "training.json").read_text())
     assert origin["labels"] == []
+    # the loaded model has one output, which correlates with the test's targets as the run says
+    model, tokenizer, names = fedray.open_run(tmp_path / "run").load_model()
+    assert names == ()
+    rows = [json.loads(line) for line in (tmp_path / "test.jsonl").read_text().splitlines()]
+    texts = [row["text"] for row in rows], [row["other"] for row in rows]
+    with torch.no_grad():
+        outputs = model(**tokenizer(*texts, padding=True, return_tensors="pt")).logits
+    assert outputs.shape == (100, 1)
+    pearson = np.corrcoef(outputs[:, 0].numpy(), [row["similarity"] for row in rows])[0, 1]
+    assert pearson == pytest.approx(summary.final_metrics["pearson"], abs=1e-4)
 
 
 def test_a_target_score_of_a_regression_ends_the_run(run: Callable[..., Summary], pairs: Path) -> None:
