@@ -79,30 +79,32 @@ def check(result: Result, command: Command, block: Block) -> None:
         assert re.search(pattern, said), f"{block.place}: does not print {line!r}, but\n{said}"
 
 
+def follow(page: Path, fedray: Callable[..., Result], folder: Path, *, slow: bool) -> None:
+    """Write the files and run the commands of a page in order; those of slow blocks in processes of their own."""
+    for block in blocks(page):
+        if block.file:
+            write(block, folder)
+        elif block.skipped or (block.slow and not slow):
+            continue
+        elif block.language == "python":
+            (folder / "block.py").write_text(block.text)
+            check(in_shell("python block.py", folder), Command("python block.py"), block)
+        for command in block.commands:
+            alone = command.words[0] == "fedray" and not SHELL.search(command.line) and not block.slow
+            check(fedray(*command.words[1:]) if alone else in_shell(command.line, folder), command, block)
+
+
 @pytest.mark.model
 @pytest.mark.parametrize("page", pages(where=runs_fast))
 def test_quick_commands_of_a_page_run_in_order(page: Path, fedray: Callable[..., Result], sandbox: Path) -> None:
-    for block in blocks(page):
-        if block.file:
-            write(block, sandbox)
-        for command in block.commands if runs_fast(block) else ():
-            alone = command.words[0] == "fedray" and not SHELL.search(command.line)
-            check(fedray(*command.words[1:]) if alone else in_shell(command.line, sandbox), command, block)
+    follow(page, fedray, sandbox, slow=False)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)  # many commands, each with a Ray of its own
 @pytest.mark.parametrize("page", pages(where=lambda block: block.slow))
-def test_all_commands_of_a_page_run_in_order(page: Path, sandbox: Path) -> None:
-    for block in blocks(page):
-        if block.file:
-            write(block, sandbox)
-        elif not block.skipped and block.language == "python":
-            (sandbox / "block.py").write_text(block.text)
-            check(in_shell("python block.py", sandbox), Command("python block.py"), block)
-        elif not block.skipped:
-            for command in block.commands:
-                check(in_shell(command.line, sandbox), command, block)
+def test_all_commands_of_a_page_run_in_order(page: Path, fedray: Callable[..., Result], sandbox: Path) -> None:
+    follow(page, fedray, sandbox, slow=True)
 
 
 COMMANDS = [(block, command) for page in PAGES for block in blocks(page) for command in block.commands]
