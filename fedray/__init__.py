@@ -6,7 +6,7 @@ All that this module offers is public; the modules below it are not. A name is i
 
 from typing import TYPE_CHECKING
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 HOMES = {
     "fedray.adapters": ("AdapterSpec",),

@@ -58,9 +58,15 @@ def dotted(key: Key) -> str:
 
 
 def shorten(text: str, longest: int = LONGEST_VALUE) -> str:
-    """Text of a user's file on one line, cut to `longest` characters: a message must stay a line."""
+    """Text of a user's file on one line, at most `longest` characters: a message must stay a line.
+
+    The middle is cut, because a path tells most at its end.
+    """
     line = " ".join(text.splitlines())
-    return line if len(line) <= longest else line[: longest - 3] + "..."
+    if len(line) <= longest:
+        return line
+    end = longest // 3
+    return f"{line[: longest - 3 - end]}...{line[-end:]}"
 
 
 def show(value: object) -> str:

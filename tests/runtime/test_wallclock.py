@@ -82,9 +82,9 @@ def test_a_given_dilation_is_taken_and_a_stand_in_is_not_weighed(small_scenario:
 
 def test_a_round_lasts_as_long_as_its_last_device() -> None:
     enforced = {3: MeasuredPhases(1.0, 2.0, 1.0, 4.0, 1, 0), 5: MeasuredPhases(1.0, 5.0, 1.5, 7.5, 2, 0)}
-    outcome = WallClockPlan(2.0, 9.0, {}).outcome(enforced)
+    outcome = WallClockPlan(2.0, 9.0, {}).outcome(list(enforced.values()))
     assert (outcome.dilation, outcome.round_seconds, outcome.overloads) == (2.0, 7.5, 3)
-    assert WallClockPlan(2.0, 9.0, {}).outcome({}).round_seconds == 0.0
+    assert WallClockPlan(2.0, 9.0, {}).outcome([]).round_seconds == 0.0
 
 
 def test_how_much_of_a_round_is_over() -> None:
