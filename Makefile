@@ -39,7 +39,7 @@ test-slow: setup  ## The tests that `make test` leaves out
 
 test-all: test test-slow  ## Every test once
 
-check: setup  ## ruff, mypy --strict (also of benchmarks, dashboards and cluster), import-linter, no stale dashboard
+check: setup  ## ruff, mypy --strict (also of benchmarks, dashboards, cluster and docs), import-linter, no stale dashboard
 	$(BIN)/ruff check fedray tests benchmarks cluster dashboards docs examples
 	$(BIN)/ruff format --check fedray tests benchmarks cluster dashboards docs examples
 	$(BIN)/mypy
