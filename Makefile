@@ -66,6 +66,7 @@ bench: setup  ## The measured claims of README and docs
 	$(BIN)/python benchmarks/grouping.py
 	$(BIN)/python benchmarks/schedule.py
 	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python -m benchmarks.fleet_size
 	$(BIN)/python benchmarks/exporter.py
 	$(BIN)/python benchmarks/watch.py
 	$(BIN)/python benchmarks/wall.py
