@@ -17,6 +17,7 @@ from fedray.environment.members import Members
 from fedray.environment.windows import ALWAYS, OnlineWindows
 from fedray.experiment.sections import scenario_schema
 from fedray.scenario import load_scenario
+from fedray.scenario.source import show
 from fedray.sections import FilePath, Positive, SectionError
 
 
@@ -99,7 +100,7 @@ def test_a_file_of_a_new_kind_is_relative_to_the_scenario(fedray, tmp_path: Path
     assert said.code == 2
     assert said.err.strip() == (
         f"{tmp_path}/mine.yaml:10: fleet.availability.table: "
-        f"given '{tmp_path}/lost.txt'; allowed: a file of two numbers"
+        f"given {show(f'{tmp_path}/lost.txt')}; allowed: a file of two numbers"
     )
 
 
